@@ -1,0 +1,96 @@
+#include "codec/codec.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
+#include <cstring>
+#include <map>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "core/mutex.h"
+#include "core/plugin_table.h"
+#include "core/status_macros.h"
+#include "core/strings.h"
+
+namespace micro::codec {
+namespace {
+
+namespace io = google::protobuf::io;
+
+absl::Status WriteBytes(std::string_view bytes, io::ZeroCopyOutputStream& out) {
+  while (!bytes.empty()) {
+    void* block = nullptr;
+    int size = 0;
+    if (!out.Next(&block, &size)) return absl::ResourceExhaustedError("no room to write the body");
+    const size_t taken = std::min(bytes.size(), static_cast<size_t>(size));
+    std::memcpy(block, bytes.data(), taken);
+    bytes.remove_prefix(taken);
+    if (taken < static_cast<size_t>(size)) out.BackUp(size - static_cast<int>(taken));
+  }
+  return absl::OkStatus();
+}
+
+// Codecs made once per name; they have no state and live as long as the process.
+absl::StatusOr<const Codec*> Named(std::string_view name) {
+  static Mutex& mutex = *new Mutex;
+  static auto& codecs = *new std::map<std::string, std::unique_ptr<Codec>, std::less<>>;
+  MutexLock lock(mutex);
+  const auto known = codecs.find(name);
+  if (known != codecs.end()) return known->second.get();
+  ASSIGN_OR_RETURN(std::unique_ptr<Codec> codec, PluginTable<Codec>::Create(name, {}));
+  return codecs.emplace(name, std::move(codec)).first->second.get();
+}
+
+std::string_view NameOf(std::string_view type) {
+  if (type == "application/grpc" || type == "application/protobuf" || type == "application/octet-stream") {
+    return "proto";
+  }
+  for (const std::string_view prefix : {"application/grpc+", "application/"}) {
+    if (type.starts_with(prefix)) return type.substr(prefix.size());
+  }
+  return "";
+}
+
+}  // namespace
+
+absl::Status Codec::Marshal(ConstBody body, io::ZeroCopyOutputStream& out) const {
+  if (body.frame() != nullptr) return WriteBytes(body.frame()->data, out);
+  return MarshalMessage(*body.message(), out);
+}
+
+absl::Status Codec::Unmarshal(io::ZeroCopyInputStream& in, Body body) const {
+  if (body.message() != nullptr) return UnmarshalMessage(in, *body.message());
+  body.frame()->data.clear();
+  const void* block = nullptr;
+  for (int size = 0; in.Next(&block, &size);) {
+    body.frame()->data.append(static_cast<const char*>(block), static_cast<size_t>(size));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> Codec::MarshalToString(ConstBody body) const {
+  std::string bytes;
+  io::StringOutputStream out(&bytes);
+  RETURN_IF_ERROR(Marshal(body, out));
+  return bytes;
+}
+
+absl::Status Codec::UnmarshalFromString(std::string_view bytes, Body body) const {
+  if (bytes.size() > INT32_MAX) return absl::InvalidArgumentError("a body of 2 GiB or more cannot be read");
+  io::ArrayInputStream in(bytes.data(), static_cast<int>(bytes.size()));
+  return Unmarshal(in, body);
+}
+
+absl::StatusOr<const Codec*> ForContentType(std::string_view content_type) {
+  std::string type(content_type.substr(0, content_type.find(';')));
+  absl::AsciiStrToLower(&type);
+  absl::StripAsciiWhitespace(&type);
+  auto codec = Named(NameOf(type));
+  if (!codec.ok()) {
+    return absl::InvalidArgumentError(fmt::format("unsupported Content-Type: {}", content_type));
+  }
+  return codec;
+}
+
+}  // namespace micro::codec

@@ -1,0 +1,196 @@
+#include "core/errors.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+
+#include "core/errors.pb.h"
+
+namespace micro::errors {
+namespace {
+
+constexpr absl::string_view kPayloadUrl = "type.googleapis.com/errors.Error";
+
+constexpr std::array<std::pair<int, absl::StatusCode>, 10> kCodes = {{
+    {400, absl::StatusCode::kInvalidArgument},
+    {401, absl::StatusCode::kUnauthenticated},
+    {403, absl::StatusCode::kPermissionDenied},
+    {404, absl::StatusCode::kNotFound},
+    {408, absl::StatusCode::kDeadlineExceeded},
+    {409, absl::StatusCode::kAlreadyExists},
+    {412, absl::StatusCode::kFailedPrecondition},
+    {500, absl::StatusCode::kInternal},
+    {501, absl::StatusCode::kUnimplemented},
+    {503, absl::StatusCode::kUnavailable},
+}};
+
+// Adds a JSON string as Go's encoder writes it: <, > and & are escaped too.
+void AppendJsonString(std::string& out, std::string_view text) {
+  const std::string quoted =
+      nlohmann::json(std::string(text)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  for (const char c : quoted) {
+    if (c == '<' || c == '>' || c == '&') {
+      out += fmt::format("\\u{:04x}", c);
+    } else {
+      out += c;
+    }
+  }
+}
+
+}  // namespace
+
+absl::Status New(std::string_view id, std::string_view detail, int code) {
+  return ToStatus({.id = std::string(id), .code = code, .detail = std::string(detail), .status = ""});
+}
+
+absl::Status ToStatus(Error error) {
+  if (error.code == 200) error.code = 500;
+  if (error.status.empty()) error.status = HttpPhrase(error.code);
+  absl::Status status(ToStatusCode(error.code), ToAbsl(error.detail));
+  status.SetPayload(kPayloadUrl, absl::Cord(ToProto(error)));
+  return status;
+}
+
+bool HasError(const absl::Status& status) { return status.GetPayload(kPayloadUrl).has_value(); }
+
+Error FromStatus(const absl::Status& status, std::string_view id) {
+  Error error;
+  const auto payload = status.GetPayload(kPayloadUrl);
+  if (payload.has_value() && FromProto(std::string(*payload), &error)) return error;
+  const int code = FromStatusCode(status.code());
+  return {.id = std::string(id),
+          .code = code,
+          .detail = std::string(status.message()),
+          .status = std::string(HttpPhrase(code))};
+}
+
+std::string ToJson(const Error& error) {
+  std::string json = "{";
+  const auto add = [&](std::string_view key) {
+    if (json.size() > 1) json += ',';
+    json.append("\"").append(key).append("\":");
+  };
+  const auto add_text = [&](std::string_view key, std::string_view value) {
+    if (value.empty()) return;
+    add(key);
+    AppendJsonString(json, value);
+  };
+  add_text("id", error.id);
+  if (error.code != 0) {
+    add("code");
+    json += std::to_string(error.code);
+  }
+  add_text("detail", error.detail);
+  add_text("status", error.status);
+  return json + "}";
+}
+
+Error Parse(std::string_view text) {
+  const auto plain = [&] { return Error{.id = "", .code = 0, .detail = std::string(text), .status = ""}; };
+  if (text.empty() || text.front() != '{' || text.size() > 64 * 1024) return plain();
+  // An error object has no inner arrays or objects worth reading: deeper ones are dropped while parsing.
+  const auto shallow = [](int depth, nlohmann::json::parse_event_t, nlohmann::json&) { return depth < 3; };
+  const nlohmann::json json = nlohmann::json::parse(text, shallow, /*allow_exceptions=*/false);
+  if (!json.is_object()) return plain();
+  const auto text_of = [&](const char* key) {
+    const auto field = json.find(key);
+    return field != json.end() && field->is_string() ? field->get<std::string>() : std::string();
+  };
+  Error error{.id = text_of("id"), .code = 0, .detail = text_of("detail"), .status = text_of("status")};
+  if (const auto code = json.find("code"); code != json.end() && code->is_number_integer()) {
+    const auto value = code->get<int64_t>();
+    if (value >= INT32_MIN && value <= INT32_MAX) error.code = static_cast<int>(value);
+  }
+  return error;
+}
+
+std::string ToProto(const Error& error) {
+  ::errors::Error proto;
+  proto.set_id(error.id);
+  proto.set_code(error.code);
+  proto.set_detail(error.detail);
+  proto.set_status(error.status);
+  return proto.SerializeAsString();
+}
+
+bool FromProto(std::string_view bytes, Error* error) {
+  ::errors::Error proto;
+  if (!proto.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return false;
+  *error = {.id = proto.id(), .code = proto.code(), .detail = proto.detail(), .status = proto.status()};
+  return true;
+}
+
+absl::StatusCode ToStatusCode(int code) {
+  for (const auto& [micro, status] : kCodes) {
+    if (micro == code) return status;
+  }
+  return absl::StatusCode::kUnknown;
+}
+
+int FromStatusCode(absl::StatusCode code) {
+  if (code == absl::StatusCode::kOk) return 200;
+  for (const auto& [micro, status] : kCodes) {
+    if (status == code) return micro;
+  }
+  return 500;
+}
+
+std::string_view HttpPhrase(int code) {
+  switch (code) {
+    case 200: return "OK";
+    case 201: return "Created";
+    case 202: return "Accepted";
+    case 204: return "No Content";
+    case 301: return "Moved Permanently";
+    case 302: return "Found";
+    case 304: return "Not Modified";
+    case 400: return "Bad Request";
+    case 401: return "Unauthorized";
+    case 402: return "Payment Required";
+    case 403: return "Forbidden";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 406: return "Not Acceptable";
+    case 407: return "Proxy Authentication Required";
+    case 408: return "Request Timeout";
+    case 409: return "Conflict";
+    case 410: return "Gone";
+    case 411: return "Length Required";
+    case 412: return "Precondition Failed";
+    case 413: return "Request Entity Too Large";
+    case 414: return "Request URI Too Long";
+    case 415: return "Unsupported Media Type";
+    case 417: return "Expectation Failed";
+    case 418: return "I'm a teapot";
+    case 422: return "Unprocessable Entity";
+    case 423: return "Locked";
+    case 424: return "Failed Dependency";
+    case 425: return "Too Early";
+    case 426: return "Upgrade Required";
+    case 428: return "Precondition Required";
+    case 429: return "Too Many Requests";
+    case 431: return "Request Header Fields Too Large";
+    case 451: return "Unavailable For Legal Reasons";
+    case 500: return "Internal Server Error";
+    case 501: return "Not Implemented";
+    case 502: return "Bad Gateway";
+    case 503: return "Service Unavailable";
+    case 504: return "Gateway Timeout";
+    case 505: return "HTTP Version Not Supported";
+    case 507: return "Insufficient Storage";
+    case 511: return "Network Authentication Required";
+    default: return "";
+  }
+}
+
+std::string ToText(const absl::Status& status) {
+  if (status.ok()) return "ok";
+  const Error error = FromStatus(status);
+  return fmt::format("error id=\"{}\" code={} detail=\"{}\" status=\"{}\"", error.id, error.code,
+                     error.detail, error.status);
+}
+
+}  // namespace micro::errors

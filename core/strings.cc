@@ -1,0 +1,22 @@
+#include "core/strings.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
+
+namespace micro {
+
+bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
+  return absl::EqualsIgnoreCase(ToAbsl(a), ToAbsl(b));
+}
+
+std::vector<std::string> SplitList(std::string_view text, char separator) {
+  std::vector<std::string> pieces;
+  for (absl::string_view piece : absl::StrSplit(ToAbsl(text), separator)) {
+    piece = absl::StripAsciiWhitespace(piece);
+    if (!piece.empty()) pieces.emplace_back(piece);
+  }
+  return pieces;
+}
+
+}  // namespace micro

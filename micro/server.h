@@ -1,0 +1,75 @@
+// A Server runs handlers on a wire and keeps itself registered while it does.
+//
+//   helloworld::RegisterGreeterHandler(server, std::make_shared<Greeter>());
+//   CO_RETURN_IF_ERROR(co_await server.Start(ctx));       // listens, then registers
+//   ...
+//   CO_RETURN_IF_ERROR(co_await server.Stop(ctx));        // deregisters, drains, closes
+//
+// Handle is called before Start, from one thread; the rest from any. Mirrors go-micro's server.Server.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "core/context.h"
+#include "core/task.h"
+#include "micro/handler.h"
+#include "registry/registry.h"
+
+namespace micro {
+
+// A server's options, with go-micro's defaults.
+struct ServerOptions {
+  // Behaviour
+  std::string name = "go.micro.server";
+  std::string version = "latest";
+  std::string id = {};              // unique per process; empty: a random UUID. The node's id is <name>-<id>
+  std::string address = ":0";       // host:port, :port or host:min-max (the first free port)
+  std::string advertise = {};       // what is registered instead of the address
+  std::string wire = {};            // plugin; empty: grpc
+  registry::Labels metadata = {};   // of the node
+  absl::Duration register_ttl = absl::Seconds(60);
+  absl::Duration register_interval = absl::Seconds(30);
+  // Asked before each registration; while it fails the node stays out of the registry and serves on.
+  std::function<Task<absl::Status>(Context)> register_check = nullptr;
+  std::vector<HandlerWrapper> wrappers = {};  // the first is outermost
+  // How long Stop waits for running calls before it cancels them.
+  absl::Duration grace = absl::Seconds(10);
+  // TLS: on with both files
+  std::string tls_cert = {};        // PEM: the server's certificate chain
+  std::string tls_key = {};         // PEM
+  std::string tls_ca = {};          // PEM: callers must bear a certificate of this authority (mutual TLS)
+  // Limits
+  int max_recv_message_size = 4 << 20;  // bytes
+  int max_send_message_size = 4 << 20;
+};
+
+class Server {
+ public:
+  virtual ~Server() = default;
+
+  // Adds a handler. What is wrong with it (a name taken, no endpoints) is answered by Start.
+  virtual void Handle(Handler handler) = 0;
+
+  // Listens, registers (three attempts; when all fail the server serves on and the loop tries again) and keeps registering every
+  // interval. INVALID_ARGUMENT, UNAVAILABLE: an option or address that does not work; the message names its flag.
+  virtual Task<absl::Status> Start(Context ctx) = 0;
+
+  // Deregisters, stops accepting, waits for running calls at most `grace`, cancels the rest.
+  virtual Task<absl::Status> Stop(Context ctx) = 0;
+
+  virtual const ServerOptions& options() const = 0;
+
+  // The service as it is registered, with its node; complete after Start.
+  virtual registry::Service record() const = 0;
+};
+
+// A server that registers with `registry`.
+std::unique_ptr<Server> NewServer(ServerOptions options, std::shared_ptr<registry::Registry> registry);
+
+}  // namespace micro

@@ -48,8 +48,13 @@ absl::Status New(std::string_view id, std::string_view detail, int code) {
 
 absl::Status ToStatus(Error error) {
   if (error.code == 200) error.code = 500;
+  const absl::StatusCode code = ToStatusCode(error.code);
+  return ToStatus(std::move(error), code);
+}
+
+absl::Status ToStatus(Error error, absl::StatusCode code) {
   if (error.status.empty()) error.status = HttpPhrase(error.code);
-  absl::Status status(ToStatusCode(error.code), ToAbsl(error.detail));
+  absl::Status status(code == absl::StatusCode::kOk ? absl::StatusCode::kUnknown : code, ToAbsl(error.detail));
   status.SetPayload(kPayloadUrl, absl::Cord(ToProto(error)));
   return status;
 }

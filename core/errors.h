@@ -34,6 +34,9 @@ inline constexpr std::string_view kClientId = "go.micro.client";
 absl::Status New(std::string_view id, std::string_view detail, int code);
 absl::Status ToStatus(Error error);
 
+// The same under an absl code of its own, for where go-micro's code says less than is known.
+absl::Status ToStatus(Error error, absl::StatusCode code);
+
 // The error object of a failed status; of a status without one, {id, code by the absl code, message}.
 Error FromStatus(const absl::Status& status, std::string_view id = kClientId);
 

@@ -1,0 +1,232 @@
+#include "micro/client.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <utility>
+
+#include "core/async.h"
+#include "core/errors.h"
+#include "core/plugin_table.h"
+#include "core/random.h"
+#include "core/status_macros.h"
+#include "micro/wire.h"
+
+namespace micro {
+namespace {
+
+absl::Status ClientError(std::string detail, absl::StatusCode code, int micro_code = 500) {
+  return errors::ToStatus(
+      {.id = std::string(errors::kClientId), .code = micro_code, .detail = std::move(detail), .status = ""}, code);
+}
+
+absl::Status TimedOut(const absl::Status& ended) {
+  return ClientError(fmt::format("call timeout: {}", std::string(ended.message())), ended.code(), 408);
+}
+
+// A stream that reports its end to the selector.
+class PickedStream final : public RawStream {
+ public:
+  PickedStream(std::unique_ptr<RawStream> raw, std::optional<selector::Pick> pick)
+      : raw_(std::move(raw)), pick_(std::move(pick)) {}
+
+  Task<absl::Status> Send(codec::ConstBody message) override { return raw_->Send(message); }
+  Task<absl::StatusOr<bool>> Recv(codec::Body message) override {
+    absl::StatusOr<bool> more = co_await raw_->Recv(message);
+    if (pick_.has_value() && (!more.ok() || !*more)) pick_->Done(more.status());
+    co_return more;
+  }
+  Task<absl::Status> CloseSend() override { return raw_->CloseSend(); }
+  void Cancel() override { raw_->Cancel(); }
+
+ private:
+  const std::unique_ptr<RawStream> raw_;
+  std::optional<selector::Pick> pick_;
+};
+
+class SelectingClient final : public Client {
+ public:
+  using Wires = std::map<std::string, std::unique_ptr<ClientWire>, std::less<>>;
+
+  SelectingClient(ClientOptions options, std::shared_ptr<selector::Selector> selector, Wires wires,
+                  ClientWire* default_wire)
+      : options_(std::move(options)),
+        selector_(std::move(selector)),
+        wires_(std::move(wires)),
+        default_wire_(default_wire) {
+    if (!options_.call_wrappers.empty()) wrapped_ = Wrap(Plain(), options_.call_wrappers);
+  }
+
+  Task<absl::Status> Call(Context ctx, Request request, codec::Body response, CallOptions options) override {
+    if (ctx.deadline() == absl::InfiniteFuture()) {
+      ctx = WithTimeout(ctx, options.request_timeout.value_or(options_.request_timeout));
+    }
+    if (!options.content_type.empty()) request.content_type = options.content_type;
+    CallFunc wrapped;  // only with wrappers of this call's own
+    if (!options.wrappers.empty()) {
+      wrapped = Wrap(Wrap(Plain(), options.wrappers), options_.call_wrappers);
+    }
+    const int retries = options.retries.value_or(options_.retries);
+    const BackoffFunc& backoff = options.backoff != nullptr ? options.backoff : options_.backoff;
+    const RetryFunc& retry = options.retry != nullptr ? options.retry : options_.retry;
+    absl::Status failure;
+    for (int attempt = 0;; ++attempt) {
+      if (const absl::Duration pause = backoff(request, attempt); pause > absl::ZeroDuration()) {
+        // Waiting past the deadline helps nobody: the last error is the better answer.
+        if (attempt > 0 && pause >= ctx.remaining()) co_return failure;
+        const absl::Status slept = co_await Sleep(ctx, pause);
+        if (!slept.ok()) co_return TimedOut(slept);
+      }
+      if (const absl::Status ended = ctx.status(); !ended.ok()) co_return TimedOut(ended);
+
+      registry::Node address;  // of a call without discovery
+      std::optional<selector::Pick> pick;
+      if (options.addresses.empty()) {
+        absl::StatusOr<selector::Pick> picked = co_await Select(ctx, request, options.select);
+        if (!picked.ok()) co_return picked.status();
+        pick = *std::move(picked);
+      } else {
+        address = AddressNode(options, attempt);
+      }
+      const registry::Node& node = pick.has_value() ? pick->node() : address;
+      if (wrapped != nullptr) {
+        failure = co_await wrapped(ctx, node, request, response, options);
+      } else if (wrapped_ != nullptr) {
+        failure = co_await wrapped_(ctx, node, request, response, options);
+      } else {
+        failure = co_await Attempt(ctx, node, request, response);
+      }
+      if (pick.has_value()) pick->Done(failure);
+      if (failure.ok() || attempt >= retries || !retry(request, attempt, failure)) co_return failure;
+      if (const absl::Status ended = ctx.status(); !ended.ok()) co_return failure;
+      options.select.avoid.push_back(node.id);
+    }
+  }
+
+  Task<absl::StatusOr<std::unique_ptr<RawStream>>> Stream(Context ctx, Request request, CallOptions options) override {
+    ctx = WithTimeout(ctx, options.stream_timeout.value_or(options_.stream_timeout));
+    if (!options.content_type.empty()) request.content_type = options.content_type;
+    registry::Node address;
+    std::optional<selector::Pick> pick;
+    if (options.addresses.empty()) {
+      absl::StatusOr<selector::Pick> picked = co_await Select(ctx, request, options.select);
+      if (!picked.ok()) co_return picked.status();
+      pick = *std::move(picked);
+    } else {
+      address = AddressNode(options, 0);
+    }
+    const registry::Node& node = pick.has_value() ? pick->node() : address;
+    absl::StatusOr<ClientWire*> wire = WireOf(node);
+    if (!wire.ok()) co_return wire.status();
+    if (request.content_type.empty()) request.content_type = DefaultContentType(**wire);
+    absl::StatusOr<std::unique_ptr<RawStream>> raw = co_await (*wire)->Stream(ctx, node, request);
+    if (!raw.ok()) {
+      if (pick.has_value()) pick->Done(raw.status());
+      co_return raw.status();
+    }
+    co_return std::make_unique<PickedStream>(*std::move(raw), std::move(pick));
+  }
+
+ private:
+  static registry::Node AddressNode(const CallOptions& options, int attempt) {
+    const std::string& address = options.addresses[static_cast<size_t>(attempt) % options.addresses.size()];
+    return {.id = address, .address = address, .metadata = {}};
+  }
+
+  static CallFunc Wrap(CallFunc call, const std::vector<CallWrapper>& wrappers) {
+    for (auto wrapper = wrappers.rbegin(); wrapper != wrappers.rend(); ++wrapper) call = (*wrapper)(std::move(call));
+    return call;
+  }
+
+  CallFunc Plain() {
+    return [this](const Context& ctx, const registry::Node& node, const Request& request, codec::Body response,
+                  const CallOptions&) { return Attempt(ctx, node, request, response); };
+  }
+
+  std::string_view DefaultContentType(const ClientWire& wire) const {
+    return options_.content_type.empty() ? wire.default_content_type() : std::string_view(options_.content_type);
+  }
+
+  Task<absl::Status> Attempt(const Context& ctx, const registry::Node& node, const Request& request,
+                             codec::Body response) {
+    absl::StatusOr<ClientWire*> wire = WireOf(node);
+    if (!wire.ok()) co_return wire.status();
+    if (!request.content_type.empty()) co_return co_await (*wire)->Call(ctx, node, request, response);
+    Request typed = request;
+    typed.content_type = DefaultContentType(**wire);
+    co_return co_await (*wire)->Call(ctx, node, typed, response);
+  }
+
+  // The wire that the node says it speaks.
+  absl::StatusOr<ClientWire*> WireOf(const registry::Node& node) const {
+    const auto protocol = node.metadata.find("protocol");
+    if (protocol == node.metadata.end()) return default_wire_;
+    const auto wire = wires_.find(protocol->second);
+    if (wire != wires_.end()) return wire->second.get();
+    std::vector<std::string_view> linked;
+    for (const auto& [name, unused] : wires_) linked.push_back(name);
+    return ClientError(fmt::format("node {} speaks protocol \"{}\", linked are: {}", node.id, protocol->second,
+                                   fmt::join(linked, ", ")),
+                       absl::StatusCode::kUnimplemented);
+  }
+
+  Task<absl::StatusOr<selector::Pick>> Select(const Context& ctx, const Request& request,
+                                              const selector::SelectOptions& select) {
+    absl::StatusOr<selector::Pick> pick = selector_->Select(request.service, select);
+    if (pick.ok()) co_return pick;
+    if (absl::IsFailedPrecondition(pick.status())) {
+      const absl::Status found = co_await selector_->Discover(ctx, std::string(request.service));
+      if (const absl::Status ended = ctx.status(); !found.ok() && !ended.ok()) co_return TimedOut(ended);
+      if (!found.ok()) co_return ClientError(std::string(found.message()), found.code());
+      pick = selector_->Select(request.service, select);
+      if (absl::IsFailedPrecondition(pick.status())) {
+        co_return ClientError(fmt::format("service {}: not found", request.service), absl::StatusCode::kNotFound);
+      }
+    }
+    if (!pick.ok()) co_return ClientError(std::string(pick.status().message()), pick.status().code());
+    co_return pick;
+  }
+
+  const ClientOptions options_;
+  const std::shared_ptr<selector::Selector> selector_;
+  const Wires wires_;
+  ClientWire* const default_wire_;
+  CallFunc wrapped_;
+};
+
+}  // namespace
+
+absl::Duration ExponentialBackoff(const Request&, int attempt) {
+  if (attempt <= 0) return absl::ZeroDuration();
+  const double longest = attempt >= 14 ? 120.0 : 0.1 * std::floor(std::pow(attempt, M_E));
+  return absl::Seconds(longest * (0.5 + 0.5 * RandomUnit()));
+}
+
+bool RetryOnError(const Request&, int, const absl::Status& error) { return errors::FromStatus(error).code == 408; }
+
+bool RetryOnErrorOrUnsent(const Request& request, int attempt, const absl::Status& error) {
+  return IsUnsent(error) || RetryOnError(request, attempt, error);
+}
+
+bool RetryAlways(const Request&, int, const absl::Status&) { return true; }
+
+absl::StatusOr<std::shared_ptr<Client>> NewClient(ClientOptions options, std::shared_ptr<selector::Selector> selector) {
+  if (options.wire.empty()) options.wire = "grpc";
+  SelectingClient::Wires wires;
+  ClientWire* default_wire = nullptr;
+  // Asked for by name first, so that an unknown name is said.
+  ASSIGN_OR_RETURN(std::unique_ptr<ClientWire> first, PluginTable<ClientWire>::Create(options.wire, options));
+  default_wire = first.get();
+  wires.emplace(first->protocol(), std::move(first));
+  for (const std::string& name : PluginTable<ClientWire>::Names()) {
+    if (name == options.wire) continue;
+    ASSIGN_OR_RETURN(std::unique_ptr<ClientWire> wire, PluginTable<ClientWire>::Create(name, options));
+    wires.try_emplace(std::string(wire->protocol()), std::move(wire));
+  }
+  return std::make_shared<SelectingClient>(std::move(options), std::move(selector), std::move(wires), default_wire);
+}
+
+}  // namespace micro

@@ -1,0 +1,237 @@
+#include "micro/flags.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <cstdlib>
+#include <utility>
+
+#include "core/log.h"
+#include "core/plugin_table.h"
+#include "core/status_macros.h"
+#include "core/strings.h"
+#include "micro/service.h"
+#include "micro/wire.h"
+#include "selector/selector.h"
+
+namespace micro {
+namespace {
+
+// One setting: how it is called, and what reads its text.
+struct Setting {
+  std::string name;
+  std::string environment;
+  std::string help;
+  std::function<absl::Status(std::string_view)> read;  // INVALID_ARGUMENT says what is expected
+  bool is_bool = false;
+};
+
+absl::Status Expected(std::string_view what) { return absl::InvalidArgumentError(ToAbsl(what)); }
+
+template <class Number>
+absl::Status ReadNumber(std::string_view text, Number minimum, Number* number) {
+  Number value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return Expected("a number");
+  if (value < minimum) return Expected(fmt::format("a number of at least {}", minimum));
+  *number = value;
+  return absl::OkStatus();
+}
+
+absl::Status ReadDuration(std::string_view text, absl::Duration* duration) {
+  absl::Duration value;
+  if (!absl::ParseDuration(ToAbsl(text), &value) || value < absl::ZeroDuration()) {
+    return Expected("a duration such as 300ms, 5s or 1m30s");
+  }
+  *duration = value;
+  return absl::OkStatus();
+}
+
+// Seconds as a plain number, as go-micro has it, or a duration.
+absl::Status ReadSeconds(std::string_view text, absl::Duration* duration) {
+  int64_t seconds = 0;
+  if (ReadNumber<int64_t>(text, 0, &seconds).ok()) {
+    *duration = absl::Seconds(seconds);
+    return absl::OkStatus();
+  }
+  if (ReadDuration(text, duration).ok()) return absl::OkStatus();
+  return Expected("a number of seconds, or a duration such as 90s");
+}
+
+absl::Status ReadBool(std::string_view text, bool* value) {
+  for (const std::string_view word : {"", "true", "1", "yes", "on"}) {
+    if (EqualsIgnoreCase(text, word)) return *value = true, absl::OkStatus();
+  }
+  for (const std::string_view word : {"false", "0", "no", "off"}) {
+    if (EqualsIgnoreCase(text, word)) return *value = false, absl::OkStatus();
+  }
+  return Expected("true or false");
+}
+
+auto Text(std::string* target) {
+  return [target](std::string_view text) { return target->assign(text), absl::OkStatus(); };
+}
+auto List(std::vector<std::string>* target) {
+  return [target](std::string_view text) { return *target = SplitList(text), absl::OkStatus(); };
+}
+auto DurationOf(absl::Duration* target) {
+  return [target](std::string_view text) { return ReadDuration(text, target); };
+}
+auto SecondsOf(absl::Duration* target) {
+  return [target](std::string_view text) { return ReadSeconds(text, target); };
+}
+auto AtLeast(int minimum, int* target) {
+  return [=](std::string_view text) { return ReadNumber<int>(text, minimum, target); };
+}
+
+// A plugin's name: refused here and now when it is not linked, so that the message names the flag.
+template <class Interface>
+auto Plugin(std::string* target) {
+  return [target](std::string_view text) -> absl::Status {
+    const std::vector<std::string> names = PluginTable<Interface>::Names();
+    if (std::find(names.begin(), names.end(), text) == names.end()) {
+      return absl::NotFoundError(fmt::format("{} \"{}\" is not linked; linked: {}", Interface::kPluginKind, text,
+                                             fmt::join(names, ", ")));
+    }
+    return target->assign(text), absl::OkStatus();
+  };
+}
+
+template <class Interface>
+std::string PluginHelp(std::string_view what, std::string_view chosen) {
+  return fmt::format("{}: {} [{}]", what, fmt::join(PluginTable<Interface>::Names(), ", "), chosen);
+}
+
+absl::Status ReadLabels(std::string_view text, registry::Labels* labels) {
+  registry::Labels read;
+  for (const std::string& pair : SplitList(text)) {
+    const size_t equals = pair.find('=');
+    if (equals == std::string::npos || equals == 0) return Expected("a comma list of key=value");
+    read[pair.substr(0, equals)] = pair.substr(equals + 1);
+  }
+  *labels = std::move(read);
+  return absl::OkStatus();
+}
+
+// Every service's settings, with go-micro's names.
+std::vector<Setting> ServiceSettings(ServiceOptions& o, std::string& log_level, std::string& log_format) {
+  const auto seconds = [](absl::Duration d) { return absl::FormatDuration(d); };
+  const auto or_none = [](const std::string& text) { return text.empty() ? std::string("none") : text; };
+  const std::string server_wire = o.server.wire.empty() ? "grpc" : o.server.wire;
+  const std::string client_wire = o.client.wire.empty() ? "grpc" : o.client.wire;
+  return {
+      {"server", "MICRO_SERVER", PluginHelp<ServerWire>("wire that is served", server_wire), Plugin<ServerWire>(&o.server.wire)},
+      {"server_name", "MICRO_SERVER_NAME", fmt::format("name of the service [{}]", o.name), Text(&o.name)},
+      {"server_version", "MICRO_SERVER_VERSION", fmt::format("version of the service [{}]", o.version), Text(&o.version)},
+      {"server_id", "MICRO_SERVER_ID", "id of this process, part of the node's id [random]", Text(&o.server.id)},
+      {"server_address", "MICRO_SERVER_ADDRESS", fmt::format("host:port, :port or host:min-max to listen on [{}]", o.server.address), Text(&o.server.address)},
+      {"server_advertise", "MICRO_SERVER_ADVERTISE", "host:port to register instead of the address", Text(&o.server.advertise)},
+      {"server_metadata", "MICRO_SERVER_METADATA", "key=value,… of the node", [&](std::string_view text) { return ReadLabels(text, &o.server.metadata); }},
+      {"server_grace", "MICRO_SERVER_GRACE", fmt::format("how long a stop waits for running calls [{}]", seconds(o.server.grace)), DurationOf(&o.server.grace)},
+      {"server_tls_cert", "MICRO_SERVER_TLS_CERT", "PEM file: certificate chain; turns TLS on", Text(&o.server.tls_cert)},
+      {"server_tls_key", "MICRO_SERVER_TLS_KEY", "PEM file: private key", Text(&o.server.tls_key)},
+      {"server_tls_ca", "MICRO_SERVER_TLS_CA", "PEM file: callers must bear a certificate of this authority", Text(&o.server.tls_ca)},
+      {"server_max_message_size", "MICRO_SERVER_MAX_MESSAGE_SIZE", fmt::format("largest message taken, in bytes [{}]", o.server.max_recv_message_size), AtLeast(1, &o.server.max_recv_message_size)},
+      {"register_ttl", "MICRO_REGISTER_TTL", fmt::format("seconds that a registration outlives its last refresh [{}]", seconds(o.server.register_ttl)), SecondsOf(&o.server.register_ttl)},
+      {"register_interval", "MICRO_REGISTER_INTERVAL", fmt::format("seconds between refreshes [{}]", seconds(o.server.register_interval)), SecondsOf(&o.server.register_interval)},
+      {"client", "MICRO_CLIENT", PluginHelp<ClientWire>("wire for nodes that do not name theirs", client_wire), Plugin<ClientWire>(&o.client.wire)},
+      {"client_request_timeout", "MICRO_CLIENT_REQUEST_TIMEOUT", fmt::format("of a call with all its attempts [{}]", seconds(o.client.request_timeout)), DurationOf(&o.client.request_timeout)},
+      {"client_retries", "MICRO_CLIENT_RETRIES", fmt::format("attempts after the first [{}]", o.client.retries), AtLeast(0, &o.client.retries)},
+      {"client_pool_size", "MICRO_CLIENT_POOL_SIZE", fmt::format("connections per node [{}]", o.client.pool_size), AtLeast(1, &o.client.pool_size)},
+      {"client_pool_ttl", "MICRO_CLIENT_POOL_TTL", fmt::format("an unused connection is closed after this [{}]", seconds(o.client.pool_ttl)), DurationOf(&o.client.pool_ttl)},
+      {"client_content_type", "MICRO_CLIENT_CONTENT_TYPE", fmt::format("codec of requests, as a content type [{}]", o.client.content_type.empty() ? "the wire's own" : o.client.content_type), Text(&o.client.content_type)},
+      {"client_tls", "MICRO_CLIENT_TLS", "call nodes over TLS, trusting the system's authorities", [&](std::string_view text) { return ReadBool(text, &o.client.tls); }, true},
+      {"client_tls_ca", "MICRO_CLIENT_TLS_CA", "PEM file: the authority to trust; turns TLS on", Text(&o.client.tls_ca)},
+      {"client_tls_cert", "MICRO_CLIENT_TLS_CERT", "PEM file: the client's own certificate chain", Text(&o.client.tls_cert)},
+      {"client_tls_key", "MICRO_CLIENT_TLS_KEY", "PEM file: its private key", Text(&o.client.tls_key)},
+      {"client_tls_server_name", "MICRO_CLIENT_TLS_SERVER_NAME", "name that the server's certificate must bear", Text(&o.client.tls_server_name)},
+      {"registry", "MICRO_REGISTRY", PluginHelp<registry::Registry>("where services are found", o.registry), Plugin<registry::Registry>(&o.registry)},
+      {"registry_address", "MICRO_REGISTRY_ADDRESS", fmt::format("its addresses, comma list (mdns: interfaces) [{}]", or_none(fmt::format("{}", fmt::join(o.registry_options.addresses, ",")))), List(&o.registry_options.addresses)},
+      {"selector", "MICRO_SELECTOR", PluginHelp<selector::Strategy>("how a node is chosen", o.selector), Plugin<selector::Strategy>(&o.selector)},
+      {"log_level", "MICRO_LOG_LEVEL", "trace, debug, info, warn, error, off [info]", Text(&log_level)},
+      {"log_format", "MICRO_LOG_FORMAT", "text, json [text]", Text(&log_format)},
+  };
+}
+
+Setting SettingOf(const Flag& flag) {
+  const auto read = [target = flag.target](std::string_view text) -> absl::Status {
+    struct Reader {
+      std::string_view text;
+      absl::Status operator()(std::string* value) { return Text(value)(text); }
+      absl::Status operator()(std::vector<std::string>* value) { return List(value)(text); }
+      absl::Status operator()(int* value) { return ReadNumber<int>(text, INT32_MIN, value); }
+      absl::Status operator()(int64_t* value) { return ReadNumber<int64_t>(text, INT64_MIN, value); }
+      absl::Status operator()(double* value) { return ReadNumber<double>(text, -1e308, value); }
+      absl::Status operator()(bool* value) { return ReadBool(text, value); }
+      absl::Status operator()(absl::Duration* value) { return ReadDuration(text, value); }
+    };
+    return std::visit(Reader{text}, target);
+  };
+  return {flag.name, flag.environment, flag.help, read, std::holds_alternative<bool*>(flag.target)};
+}
+
+absl::Status Apply(const Setting& setting, std::string_view text, std::string_view source) {
+  const absl::Status status = setting.read(text);
+  if (status.ok()) return status;
+  if (absl::IsNotFound(status)) {  // a plugin's own words
+    return absl::InvalidArgumentError(fmt::format("{} ({})", std::string(status.message()), source));
+  }
+  return absl::InvalidArgumentError(
+      fmt::format("{}: \"{}\" is not {}", source, text, std::string(status.message())));
+}
+
+}  // namespace
+
+absl::StatusOr<ParsedFlags> ParseFlags(const std::string& program, std::vector<std::string> arguments,
+                                       ServiceOptions& options) {
+  std::string log_level, log_format;
+  std::vector<Setting> settings;
+  for (const Flag& flag : options.flags) settings.push_back(SettingOf(flag));
+  for (Setting& setting : ServiceSettings(options, log_level, log_format)) settings.push_back(std::move(setting));
+
+  CLI::App app(options.description, program);
+  app.set_help_flag("-h,--help", "prints this");
+  std::map<std::string, std::string> given;
+  ParsedFlags parsed;
+  try {
+    for (const Setting& setting : settings) {
+      std::string help = setting.help;
+      if (!setting.environment.empty()) help += fmt::format(" (${})", setting.environment);
+      const auto remember = [&given, name = setting.name](const std::string& text) { given[name] = text; };
+      CLI::Option* option = app.add_option_function<std::string>("--" + setting.name, remember, help);
+      option->take_last()->type_name(setting.is_bool ? "" : "VALUE");
+      if (setting.is_bool) option->expected(0, 1);
+    }
+    app.allow_extras();
+    std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the end
+    app.parse(std::move(arguments));
+    parsed.rest = app.remaining();
+  } catch (const CLI::CallForHelp&) {
+    parsed.help = app.help();
+    return parsed;
+  } catch (const CLI::ParseError& error) {
+    return absl::InvalidArgumentError(fmt::format("{} (--help lists all flags)", error.what()));
+  } catch (const CLI::Error& error) {
+    return absl::InvalidArgumentError(fmt::format("a flag cannot be declared: {}", error.what()));
+  }
+  for (const std::string& argument : parsed.rest) {
+    if (argument.starts_with("-") && argument.size() > 1) {
+      return absl::InvalidArgumentError(fmt::format("unknown flag {} (--help lists all flags)", argument));
+    }
+  }
+  for (const Setting& setting : settings) {
+    const auto text = given.find(setting.name);
+    if (text != given.end()) {
+      RETURN_IF_ERROR(Apply(setting, text->second, fmt::format("flag --{}", setting.name)));
+    } else if (const char* value = setting.environment.empty() ? nullptr : std::getenv(setting.environment.c_str());
+               value != nullptr && *value != '\0') {
+      RETURN_IF_ERROR(Apply(setting, value, setting.environment));
+    }
+  }
+  RETURN_IF_ERROR(log::Configure(log_level, log_format));
+  return parsed;
+}
+
+}  // namespace micro

@@ -1,0 +1,28 @@
+// The services that let any gRPC tool look at a server: health (grpc.health.v1) and reflection (grpc.reflection.v1 and v1alpha).
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "micro/wire.h"
+
+namespace micro::grpc_wire {
+
+// Whether the server takes calls; what health answers and its watchers hear.
+class Health {
+ public:
+  Health();
+  ~Health();
+  void SetServing(bool serving);
+
+ private:
+  friend class HealthService;
+  struct State;
+  const std::shared_ptr<State> state_;
+};
+
+// The endpoints of both services, to be served beside `endpoints`, whose handlers they tell of.
+std::vector<ServedEndpoint> IntrospectionEndpoints(const std::vector<ServedEndpoint>& endpoints,
+                                                   std::shared_ptr<Health> health);
+
+}  // namespace micro::grpc_wire

@@ -1,0 +1,270 @@
+#include "micro/grpc/server_call.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/message.h>
+
+#include <coroutine>
+#include <exception>
+#include <memory>
+#include <stop_token>
+#include <utility>
+
+#include "core/errors.h"
+#include "core/executor.h"
+#include "core/log.h"
+#include "core/status_macros.h"
+#include "micro/grpc/bytes.h"
+#include "micro/grpc/headers.h"
+#include "micro/grpc/status.h"
+#include "micro/grpc/tsan.h"
+
+namespace micro::grpc_wire {
+namespace {
+
+// What a unary and a streamed call have in common: the handler's context, and what is known of the request.
+class CallState {
+ public:
+  CallState(const ServerShared& shared, const ServedEndpoint& endpoint, grpc::CallbackServerContext* context)
+      : shared_(shared), endpoint_(endpoint) {
+    IncomingHeaders headers = ReadHeaders(*context);
+    content_type_ = std::move(headers.content_type);
+    ctx_ = WithStopToken(ctx_, stop_.get_token());
+    ctx_ = WithMetadata(ctx_, std::move(headers.metadata));
+    absl::Duration left = headers.timeout;
+    const auto deadline = context->deadline();
+    if (deadline != std::chrono::system_clock::time_point::max()) {
+      left = std::min(left, absl::FromChrono(deadline - std::chrono::system_clock::now()));
+    }
+    if (left != absl::InfiniteDuration()) ctx_ = WithTimeout(ctx_, left);
+    request_ = {.service = shared_.service,
+                .method = endpoint_.endpoint.method,
+                .content_type = content_type_,
+                .body = std::nullopt};
+  }
+
+  // Cancels the context from a thread of the executor: gRPC may call from inside its own locks.
+  void Cancel() {
+    Executor::Default().Post([stop = stop_]() mutable { stop.request_stop(); });
+  }
+
+  // Runs the handler; an exception becomes an error, and the server goes on.
+  Task<absl::Status> Handle(Response response) {
+    try {
+      co_return co_await endpoint_.endpoint.handle(ctx_, request_, response);
+    } catch (const std::exception& exception) {
+      co_return Threw(exception.what());
+    } catch (...) {
+      co_return Threw("an object that is no std::exception");
+    }
+  }
+
+  absl::Status BadRequest(const absl::Status& why) const {
+    return errors::BadRequest(shared_.service, std::string_view(why.message().data(), why.message().size()));
+  }
+
+  const ServerShared& shared_;
+  const ServedEndpoint& endpoint_;
+  std::string content_type_;
+  std::stop_source stop_;
+  Context ctx_;
+  Request request_;
+
+ private:
+  absl::Status Threw(const char* what) const {
+    log::Error("a handler threw", {{"endpoint", request_.method.endpoint}, {"what", what}});
+    return errors::InternalServerError(shared_.service, "handler %s threw: %s", std::string(request_.method.endpoint),
+                                       what);
+  }
+};
+
+class UnaryCall final : public grpc::ServerUnaryReactor {
+ public:
+  UnaryCall(const ServerShared& shared, const ServedEndpoint& endpoint, grpc::CallbackServerContext* context,
+            const grpc::ByteBuffer* request, grpc::ByteBuffer* response)
+      : state_(shared, endpoint, context),
+        incoming_(*request),
+        outgoing_(*response),
+        exchange_(endpoint.endpoint.new_exchange()) {}
+
+  void OnCancel() override {
+    TsanAcquire(this);
+    state_.Cancel();
+  }
+  void OnDone() override {
+    TsanAcquire(this);
+    delete this;
+  }
+
+  internal::Detached Run() {
+    const absl::StatusOr<const codec::Codec*> codec = CodecOf(state_.content_type_, incoming_);
+    absl::Status status;
+    if (!codec.ok()) {
+      status = errors::InternalServerError(state_.shared_.service, codec.status().message().data());
+    } else if (status = Read(**codec, incoming_, exchange_->request()); !status.ok()) {
+      status = state_.BadRequest(status);
+    } else {
+      state_.request_.body.emplace(exchange_->request());
+      status = co_await state_.Handle({.message = &exchange_->response()});
+      if (status.ok()) {
+        status = Write(**codec, exchange_->response(), state_.shared_.max_send_message_size, &outgoing_);
+      }
+    }
+    TsanRelease(this);
+    Finish(ToGrpc(status, state_.shared_.service));
+  }
+
+ private:
+  // OnDone only frees, and OnCancel hands over to the executor: both may run inside gRPC.
+  bool InternalInlineable() override { return true; }
+
+  CallState state_;
+  const grpc::ByteBuffer& incoming_;
+  grpc::ByteBuffer& outgoing_;
+  const std::unique_ptr<Exchange> exchange_;
+};
+
+class StreamCall final : public BidiReactor, public RawStream {
+ public:
+  StreamCall(const ServerShared& shared, const ServedEndpoint& endpoint, grpc::CallbackServerContext* context)
+      : state_(shared, endpoint, context) {}
+
+  // ---- gRPC's side ----
+  void OnReadDone(bool ok) override { Resume(read_, ok); }
+  void OnWriteDone(bool ok) override { Resume(write_, ok); }
+  void OnCancel() override {
+    TsanAcquire(this);
+    state_.Cancel();
+  }
+  void OnDone() override {
+    TsanAcquire(this);
+    delete this;
+  }
+
+  internal::Detached Run() {
+    const absl::Status status = co_await (state_.endpoint_.endpoint.method.kind == MethodKind::kUnary
+                                              ? RunUnary()
+                                              : state_.Handle({.stream = this}));
+    TsanRelease(this);
+    Finish(ToGrpc(status, state_.shared_.service));
+  }
+
+  // ---- the handler's side ----
+  Task<absl::Status> Send(codec::ConstBody message) override {
+    CO_ASSIGN_OR_RETURN(const codec::Codec* codec, Codec());
+    CO_RETURN_IF_ERROR(Write(*codec, message, state_.shared_.max_send_message_size, &outgoing_));
+    const bool sent = co_await WriteOperation{*this};
+    outgoing_.Clear();
+    if (!sent) co_return Ended();
+    co_return absl::OkStatus();
+  }
+
+  Task<absl::StatusOr<bool>> Recv(codec::Body message) override {
+    const bool received = co_await ReadOperation{*this};
+    if (!received) {
+      if (!state_.ctx_.status().ok()) co_return state_.ctx_.status();
+      co_return false;
+    }
+    CO_ASSIGN_OR_RETURN(const codec::Codec* codec, Codec());
+    const absl::Status status = Read(*codec, incoming_, message);
+    incoming_.Clear();
+    if (!status.ok()) co_return state_.BadRequest(status);
+    co_return true;
+  }
+
+  Task<absl::Status> CloseSend() override {
+    co_return absl::UnimplementedError("a server half-closes by the end of its handler");
+  }
+
+  void Cancel() override { state_.Cancel(); }
+
+ private:
+  struct Operation {
+    std::coroutine_handle<> waiter;
+    bool ok = false;
+  };
+  struct ReadOperation {
+    StreamCall& call;
+    bool await_ready() { return false; }
+    void await_suspend(std::coroutine_handle<> waiter) {
+      call.read_.waiter = waiter;
+      TsanRelease(&call);
+      call.StartRead(&call.incoming_);
+    }
+    bool await_resume() { return call.read_.ok; }
+  };
+  struct WriteOperation {
+    StreamCall& call;
+    bool await_ready() { return false; }
+    void await_suspend(std::coroutine_handle<> waiter) {
+      call.write_.waiter = waiter;
+      TsanRelease(&call);
+      call.StartWrite(&call.outgoing_);
+    }
+    bool await_resume() { return call.write_.ok; }
+  };
+
+  void Resume(Operation& operation, bool ok) {
+    TsanAcquire(this);
+    operation.ok = ok;
+    std::exchange(operation.waiter, nullptr).resume();
+  }
+
+  // Chosen by the header, or else by the first message.
+  absl::StatusOr<const codec::Codec*> Codec() {
+    if (codec_ != nullptr) return codec_;
+    auto codec = CodecOf(state_.content_type_, incoming_);
+    if (!codec.ok()) return errors::InternalServerError(state_.shared_.service, codec.status().message().data());
+    codec_ = *codec;
+    return codec_;
+  }
+
+  absl::Status Ended() const {
+    const absl::Status status = state_.ctx_.status();
+    return status.ok() ? absl::CancelledError("the caller is gone") : status;
+  }
+
+  Task<absl::Status> RunUnary() {
+    const std::unique_ptr<Exchange> exchange = state_.endpoint_.endpoint.new_exchange();
+    CO_ASSIGN_OR_RETURN(const bool received, co_await Recv(exchange->request()));
+    if (!received) co_return errors::BadRequest(state_.shared_.service, "the call ended without a request");
+    state_.request_.body.emplace(exchange->request());
+    CO_RETURN_IF_ERROR(co_await state_.Handle({.message = &exchange->response()}));
+    co_return co_await Send(exchange->response());
+  }
+
+  CallState state_;
+  const codec::Codec* codec_ = nullptr;
+  grpc::ByteBuffer incoming_;
+  grpc::ByteBuffer outgoing_;
+  Operation read_;
+  Operation write_;
+};
+
+class RefusedCall final : public BidiReactor {
+ public:
+  explicit RefusedCall(grpc::Status status) { Finish(std::move(status)); }
+  void OnDone() override { delete this; }
+};
+
+}  // namespace
+
+grpc::ServerUnaryReactor* StartUnary(const ServerShared& shared, const ServedEndpoint& endpoint,
+                                     grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                     grpc::ByteBuffer* response) {
+  auto* call = new UnaryCall(shared, endpoint, context, request, response);
+  call->Run();
+  return call;
+}
+
+BidiReactor* StartStream(const ServerShared& shared, const ServedEndpoint& endpoint,
+                         grpc::CallbackServerContext* context) {
+  auto* call = new StreamCall(shared, endpoint, context);
+  call->Run();
+  return call;
+}
+
+BidiReactor* Refuse(const ServerShared& shared, const absl::Status& status) {
+  return new RefusedCall(ToGrpc(status, shared.service));
+}
+
+}  // namespace micro::grpc_wire

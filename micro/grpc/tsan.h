@@ -1,0 +1,27 @@
+// Tells tsan, when it is on, what it cannot see: Debian's gRPC is not instrumented, so that the order which its queues put between
+// the thread that hands an object over and the one that gets it back is lost. Release before handing over, Acquire after.
+#pragma once
+
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define MICRO_TSAN 1
+extern "C" void __tsan_acquire(void*);
+extern "C" void __tsan_release(void*);
+#endif
+#endif
+
+namespace micro::grpc_wire {
+
+inline void TsanRelease([[maybe_unused]] void* object) {
+#ifdef MICRO_TSAN
+  __tsan_release(object);
+#endif
+}
+
+inline void TsanAcquire([[maybe_unused]] void* object) {
+#ifdef MICRO_TSAN
+  __tsan_acquire(object);
+#endif
+}
+
+}  // namespace micro::grpc_wire

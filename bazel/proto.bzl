@@ -1,25 +1,38 @@
 """C++ code from .proto files, by Debian's protoc."""
 
+# Where imports are looked for: the workspace's root, and our google/api/*.proto where a file depends on them.
+_PROTO_PATHS = "-I. $$(test ! -d bazel/googleapis || echo -Ibazel/googleapis)"
+
+def protoc_command(srcs, flags):
+    """A genrule's command that runs protoc on `srcs`, files of this package."""
+    return " ".join(["protoc", _PROTO_PATHS] + flags + ["$(location %s)" % src for src in srcs])
+
+def protos_of(target):
+    """The label of the .proto files behind a library of micro_cc_proto or micro_proto_library, with all that they import."""
+    if target.startswith("//") and ":" not in target:
+        target += ":" + target.split("/")[-1]
+    return target + "_protos"
+
 def micro_cc_proto(name, srcs, deps = [], visibility = None):
     """Messages of .proto files as a cc_library: `#include "folder/x.pb.h"`.
 
     Args:
       name: the library's name.
       srcs: .proto files of this package; imports are written from the workspace's root.
-      deps: micro_cc_proto targets whose files are imported.
+      deps: micro_cc_proto or micro_proto_library targets whose files are imported.
       visibility: as everywhere.
     """
     native.filegroup(
         name = name + "_protos",
-        srcs = srcs + [dep + "_protos" for dep in deps],
+        srcs = srcs + [protos_of(dep) for dep in deps],
         visibility = ["//visibility:public"],
     )
     stems = [src[:-len(".proto")] for src in srcs]
     native.genrule(
         name = name + "_pb",
-        srcs = srcs + [dep + "_protos" for dep in deps],
+        srcs = srcs + [protos_of(dep) for dep in deps],
         outs = [stem + ".pb.h" for stem in stems] + [stem + ".pb.cc" for stem in stems],
-        cmd = "protoc -I. --cpp_out=$(GENDIR) " + " ".join(["$(location %s)" % src for src in srcs]),
+        cmd = protoc_command(srcs, ["--cpp_out=$(GENDIR)"]),
         message = "Generating C++ messages",
     )
     native.cc_library(

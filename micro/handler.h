@@ -8,6 +8,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -64,7 +65,7 @@ struct Handler {
 
 struct HandlerOptions {
   // Added to the advertised metadata of an endpoint, by its name ("Greeter.Hello").
-  std::map<std::string, registry::Labels> endpoint_metadata;
+  std::map<std::string, registry::Labels> endpoint_metadata = {};
   bool internal = false;
 };
 

@@ -48,7 +48,7 @@ void WriteHandler(const Service& service, Printer& out) {
   out.Outdent();
   out.Print("};\n\n");
 
-  out.Print("// Adds a $service$ to `server`, before it starts.\n", "service", service.name);
+  out.Print("// Has `server` serve $service$ with `handler`. Before the server starts.\n", "service", service.name);
   WriteLines(Signature("void " + service.names.register_function,
                        {{"::micro::Server&", "server"},
                         {"::std::shared_ptr<" + name + ">", "handler"},
@@ -100,6 +100,7 @@ void WriteHeader(const File& file, const std::string& include_prefix, Printer& o
       "#include \"micro/handler.h\"\n"
       "#include \"micro/request.h\"\n"
       "#include \"micro/stream.h\"\n"
+      "\n"
       "#include \"$prefix$$stem$.pb.h\"\n"
       "\n"
       "namespace micro {\n"

@@ -52,7 +52,9 @@ void WriteEndpoint(const Service& service, const Method& method, Printer& out) {
   out.Print(
       "endpoints.push_back(::micro::$new_endpoint$(\n"
       "    $methods$::$method$,\n"
-      "    [handler]($parameters$) { return handler->$method$($arguments$); }));\n",
+      "    [handler]($parameters$) {\n"
+      "      return handler->$method$($arguments$);\n"
+      "    }));\n",
       "new_endpoint", shape.new_endpoint, "methods", service.names.methods, "method", method.name, "parameters",
       parameters, "arguments", arguments);
   if (method.metadata.empty()) return;

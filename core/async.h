@@ -140,13 +140,14 @@ class Queue {
     return true;
   }
 
-  // No more items come: what is queued is still handed out, then Pop answers `reason`.
+  // No more items come: what is queued is still handed out, then Pop answers `reason`
+  // (CANCELLED if that is OK). Later calls do nothing.
   void Close(absl::Status reason) {
     std::shared_ptr<OneShot<bool>> waiter;
     {
       MutexLock lock(mutex_);
       if (!closed_.ok()) return;
-      closed_ = std::move(reason);
+      closed_ = reason.ok() ? absl::CancelledError("the queue is closed") : std::move(reason);
       waiter = std::move(waiter_);
     }
     if (waiter) waiter->TrySet(true);

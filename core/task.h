@@ -59,7 +59,7 @@ template <class T>
 class TaskPromise final : public TaskPromiseCommon {
  public:
   Task<T> get_return_object();
-  template <class Value>
+  template <class Value = T>  // the default admits a braced list: co_return {…}
     requires std::constructible_from<T, Value&&>
   void return_value(Value&& value) {
     result_.template emplace<1>(std::forward<Value>(value));
@@ -160,10 +160,11 @@ struct BlockOnState {
 template <class T>
 Detached RunForBlockOn(Task<T> task, BlockOnState<T>& state) {
   try {
+    Task<T> owned = std::move(task);  // freed before BlockOn returns: it may refer to what the caller frees
     if constexpr (std::is_void_v<T>) {
-      co_await std::move(task);
+      co_await std::move(owned);
     } else {
-      state.value.emplace(co_await std::move(task));
+      state.value.emplace(co_await std::move(owned));
     }
   } catch (...) {
     state.exception = std::current_exception();

@@ -67,6 +67,7 @@ class PluginTable {
   // The linked names, sorted.
   static std::vector<std::string> Names() { return Table().Names(); }
 
+  // From now on Add is refused; a ScopedPlugin still works.
   static void Freeze() { Table().Freeze(); }
 
  private:

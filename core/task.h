@@ -10,7 +10,8 @@
 // awaited (co_await), spawned into a scope (core/task_scope.h) or, in `main` and tests, blocked on (BlockOn). It is move-only,
 // is awaited once, and by one coroutine; awaiting and finishing transfer control symmetrically, so that a long chain of ready
 // tasks costs no stack. Parameters of a coroutine are values, or outlive the task: a reference to a temporary dangles as soon as
-// the Task is not awaited in the expression that made it. An exception leaves the task where it is awaited.
+// the Task is not awaited in the expression that made it, and a lambda's captures dangle as soon as the lambda is gone. An
+// exception leaves the task where it is awaited.
 #pragma once
 
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13

@@ -1,6 +1,7 @@
 #include "core/log.h"
 
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -128,6 +129,19 @@ TEST_F(LogSettings, WriteWhatIsAtTheLevelOrAbove) {
 TEST_F(LogSettings, SilenceTheLog) {
   ASSERT_THAT(Configure("off", ""), IsOk());
   EXPECT_EQ(Written(Level::kError, "loud"), "");
+}
+
+// In a process of its own: the variable is read once.
+TEST(LogSettingsDeathTest, BeginWithTheLevelOfTheEnvironment) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  const auto begins_with = [](const char* word, Level level) {
+    setenv("MICRO_LOG_LEVEL", word, /*overwrite=*/1);
+    const Level below = static_cast<Level>(static_cast<int>(level) - 1);
+    std::exit(Enabled(level) && !Enabled(below) ? 0 : 1);
+  };
+  EXPECT_EXIT(begins_with("warn", Level::kWarn), testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(begins_with("Debug", Level::kDebug), testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(begins_with("zonk", Level::kInfo), testing::ExitedWithCode(0), "");
 }
 
 TEST_F(LogSettings, ChooseTheFormat) {

@@ -43,3 +43,29 @@ def micro_cc_proto(name, srcs, deps = [], visibility = None):
         visibility = visibility,
         deps = deps + ["//bazel/system:protobuf"],
     )
+
+def grpc_cc_proto(name, srcs, deps, visibility = None):
+    """gRPC's own stubs for .proto files, `x.grpc.pb.h`; for baselines and peers, the SDK does not use them.
+
+    Args:
+      name: the library's name.
+      srcs: .proto files of this package.
+      deps: the library with their messages first, then those of their imports.
+      visibility: as everywhere.
+    """
+    stems = [src[:-len(".proto")] for src in srcs]
+    native.genrule(
+        name = name + "_code",
+        srcs = srcs + [protos_of(dep) for dep in deps],
+        outs = [stem + ".grpc.pb.h" for stem in stems] + [stem + ".grpc.pb.cc" for stem in stems],
+        cmd = protoc_command(srcs, ["--plugin=protoc-gen-grpc=/usr/bin/grpc_cpp_plugin", "--grpc_out=$(GENDIR)"]),
+        message = "Generating gRPC stubs",
+    )
+    native.cc_library(
+        name = name,
+        srcs = [stem + ".grpc.pb.cc" for stem in stems],
+        hdrs = [stem + ".grpc.pb.h" for stem in stems],
+        copts = ["-w"],
+        visibility = visibility,
+        deps = deps + ["//bazel/system:grpc"],
+    )

@@ -3,12 +3,11 @@
 #include <fmt/format.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
+#include <algorithm>
 #include <cstring>
-#include <map>
+#include <vector>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
-#include "core/mutex.h"
 #include "core/plugin_table.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
@@ -31,23 +30,26 @@ absl::Status WriteBytes(std::string_view bytes, io::ZeroCopyOutputStream& out) {
   return absl::OkStatus();
 }
 
-// Codecs made once per name; they have no state and live as long as the process.
-absl::StatusOr<const Codec*> Named(std::string_view name) {
-  static Mutex& mutex = *new Mutex;
-  static auto& codecs = *new std::map<std::string, std::unique_ptr<Codec>, std::less<>>;
-  MutexLock lock(mutex);
-  const auto known = codecs.find(name);
-  if (known != codecs.end()) return known->second.get();
-  ASSIGN_OR_RETURN(std::unique_ptr<Codec> codec, PluginTable<Codec>::Create(name, {}));
-  return codecs.emplace(name, std::move(codec)).first->second.get();
+// Every linked codec, made on the first call and never changed: what reads it takes no lock.
+const std::vector<std::unique_ptr<Codec>>& LinkedCodecs() {
+  static const auto& codecs = *new std::vector<std::unique_ptr<Codec>>([] {
+    std::vector<std::unique_ptr<Codec>> made;
+    for (const std::string& name : PluginTable<Codec>::Names()) {
+      auto codec = PluginTable<Codec>::Create(name, {});
+      if (codec.ok()) made.push_back(*std::move(codec));
+    }
+    return made;
+  }());
+  return codecs;
 }
 
+// The name of the codec for a content type without parameters; empty for none.
 std::string_view NameOf(std::string_view type) {
-  if (type == "application/grpc" || type == "application/protobuf" || type == "application/octet-stream") {
-    return "proto";
+  for (const std::string_view proto : {"application/grpc", "application/protobuf", "application/octet-stream"}) {
+    if (EqualsIgnoreCase(type, proto)) return "proto";
   }
   for (const std::string_view prefix : {"application/grpc+", "application/"}) {
-    if (type.starts_with(prefix)) return type.substr(prefix.size());
+    if (EqualsIgnoreCase(type.substr(0, prefix.size()), prefix)) return type.substr(prefix.size());
   }
   return "";
 }
@@ -83,14 +85,12 @@ absl::Status Codec::UnmarshalFromString(std::string_view bytes, Body body) const
 }
 
 absl::StatusOr<const Codec*> ForContentType(std::string_view content_type) {
-  std::string type(content_type.substr(0, content_type.find(';')));
-  absl::AsciiStrToLower(&type);
-  absl::StripAsciiWhitespace(&type);
-  auto codec = Named(NameOf(type));
-  if (!codec.ok()) {
-    return absl::InvalidArgumentError(fmt::format("unsupported Content-Type: {}", content_type));
+  const std::string_view type = content_type.substr(0, content_type.find(';'));
+  const std::string_view name = NameOf(ToStd(absl::StripAsciiWhitespace(ToAbsl(type))));
+  for (const std::unique_ptr<Codec>& codec : LinkedCodecs()) {
+    if (EqualsIgnoreCase(codec->name(), name)) return codec.get();
   }
-  return codec;
+  return absl::InvalidArgumentError(fmt::format("unsupported Content-Type: {}", content_type));
 }
 
 }  // namespace micro::codec

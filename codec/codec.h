@@ -87,6 +87,8 @@ class Codec {
 // do not matter. Known: application/json, application/grpc+json → json; application/protobuf, application/proto,
 // application/octet-stream, application/grpc, application/grpc+proto → proto; application/grpc+bytes → bytes; and
 // application/grpc+<name>, application/<name> for any linked codec. INVALID_ARGUMENT: `unsupported Content-Type: …`.
+// Waits for nothing and takes no lock. The first call makes every linked codec: a ScopedPlugin<Codec> that a test wants found
+// here stands before it.
 absl::StatusOr<const Codec*> ForContentType(std::string_view content_type);
 
 }  // namespace micro::codec

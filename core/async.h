@@ -19,7 +19,7 @@
 
 namespace micro {
 
-// A slot that is set once, from any thread, and awaited by one coroutine, which resumes on the setter's thread.
+// A slot that is set once, from any thread, and awaited by one coroutine, which resumes on the setter's thread, inside TrySet.
 // Held by shared_ptr when a setter may come late (a timer, a cancellation).
 template <class T>
 class OneShot {
@@ -121,7 +121,8 @@ Task<std::invoke_result_t<Function>> Offload(Function function, Executor& execut
   co_return function();
 }
 
-// A bounded queue that any threads fill and one coroutine at a time empties.
+// A bounded queue that any threads fill and one coroutine at a time empties. A waiting Pop goes on inside the Push or Close that
+// wakes it, on its thread: hold no lock over them.
 template <class T>
 class Queue {
  public:
@@ -140,13 +141,14 @@ class Queue {
     return true;
   }
 
-  // No more items come: what is queued is still handed out, then Pop answers `reason`.
+  // No more items come: what is queued is still handed out, then Pop answers `reason`
+  // (CANCELLED if that is OK). Later calls do nothing.
   void Close(absl::Status reason) {
     std::shared_ptr<OneShot<bool>> waiter;
     {
       MutexLock lock(mutex_);
       if (!closed_.ok()) return;
-      closed_ = std::move(reason);
+      closed_ = reason.ok() ? absl::CancelledError("the queue is closed") : std::move(reason);
       waiter = std::move(waiter_);
     }
     if (waiter) waiter->TrySet(true);

@@ -22,7 +22,8 @@ class Clock {
 
   virtual absl::Time Now() = 0;
 
-  // Runs `callback` once `when` has come; a time that has passed means "as soon as possible", never "before At returns".
+  // Runs `callback` once `when` has come; a time that has passed means "as soon as possible". Never inside At itself, but the
+  // clock's thread may run it before At has returned.
   virtual TimerId At(absl::Time when, absl::AnyInvocable<void()> callback) = 0;
 
   // Takes a timer back. True: its callback has not begun and never will. False: it has run, or is running.

@@ -9,6 +9,7 @@ namespace {
 // A source of cancellation that also follows a parent's.
 struct CancelState {
   std::stop_source source;
+  std::shared_ptr<const void> parent;  // what links the parent to its own parents, who may be all that is kept of it
 
   void Stop() {
     std::stop_source own = source;  // what Stop wakes may free this state
@@ -55,6 +56,7 @@ Context WithTimeout(const Context& parent, absl::Duration timeout) {
 
 std::pair<Context, CancelFunction> WithCancel(const Context& parent) {
   auto state = std::make_shared<CancelState>();
+  state->parent = parent.cancel_state_;
   if (parent.stop_token().stop_possible()) {
     state->follow_parent.emplace(parent.stop_token(), CancelState::Follow{state.get()});
   }

@@ -53,7 +53,8 @@ class Context {
   std::shared_ptr<const Metadata> metadata_;
 };
 
-// Cancels the context it came with and all that derive from it; more calls do nothing. Copies may outlive the context.
+// Cancels the context it came with and all that derive from it; more calls do nothing. Copies may outlive the context. What waits
+// under the context goes on inside the call, on its thread: hold no lock over it.
 using CancelFunction = std::function<void()>;
 
 // A context that ends at `deadline`, or when its parent does.

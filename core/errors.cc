@@ -2,17 +2,21 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "core/errors.pb.h"
 
 namespace micro::errors {
 namespace {
 
 constexpr absl::string_view kPayloadUrl = "type.googleapis.com/errors.Error";
+constexpr size_t kMaxTextSize = 64 * 1024;  // of an error object in its text form
 
 constexpr std::array<std::pair<int, absl::StatusCode>, 10> kCodes = {{
     {400, absl::StatusCode::kInvalidArgument},
@@ -27,17 +31,29 @@ constexpr std::array<std::pair<int, absl::StatusCode>, 10> kCodes = {{
     {503, absl::StatusCode::kUnavailable},
 }};
 
-// Adds a JSON string as Go's encoder writes it: <, > and & are escaped too.
+// `text` as a JSON string. What is not UTF-8 becomes U+FFFD.
+std::string Quoted(std::string_view text) {
+  return nlohmann::json(std::string(text)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+// Adds a JSON string as Go's encoder writes it: <, >, & and the line separators U+2028 and U+2029 are escaped too.
 void AppendJsonString(std::string& out, std::string_view text) {
-  const std::string quoted =
-      nlohmann::json(std::string(text)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  for (const char c : quoted) {
-    if (c == '<' || c == '>' || c == '&') {
-      out += fmt::format("\\u{:04x}", c);
-    } else {
-      out += c;
-    }
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kEscapes = {
+      {{"<", "\\u003c"}, {">", "\\u003e"}, {"&", "\\u0026"}, {"\u2028", "\\u2028"}, {"\u2029", "\\u2029"}}};
+  const std::string quoted = Quoted(text);
+  for (std::string_view rest = quoted; !rest.empty();) {
+    const auto* escape = std::find_if(kEscapes.begin(), kEscapes.end(),
+                                      [&](const auto& pair) { return rest.starts_with(pair.first); });
+    const bool escaped = escape != kEscapes.end();
+    out += escaped ? escape->second : rest.substr(0, 1);
+    rest.remove_prefix(escaped ? escape->first.size() : 1);
   }
+}
+
+// `text` with U+FFFD in place of what is not UTF-8, which no protobuf string may hold.
+std::string Utf8(std::string_view text) {
+  if (std::all_of(text.begin(), text.end(), absl::ascii_isascii)) return std::string(text);
+  return nlohmann::json::parse(Quoted(text)).get<std::string>();
 }
 
 }  // namespace
@@ -95,29 +111,36 @@ std::string ToJson(const Error& error) {
 
 Error Parse(std::string_view text) {
   const auto plain = [&] { return Error{.id = "", .code = 0, .detail = std::string(text), .status = ""}; };
-  if (text.empty() || text.front() != '{' || text.size() > 64 * 1024) return plain();
+  const size_t begin = text.find_first_not_of(" \t\r\n");
+  if (begin == text.npos || text[begin] != '{' || text.size() > kMaxTextSize) return plain();
   // An error object has no inner arrays or objects worth reading: deeper ones are dropped while parsing.
   const auto shallow = [](int depth, nlohmann::json::parse_event_t, nlohmann::json&) { return depth < 3; };
   const nlohmann::json json = nlohmann::json::parse(text, shallow, /*allow_exceptions=*/false);
   if (!json.is_object()) return plain();
-  const auto text_of = [&](const char* key) {
+
+  Error error;
+  for (const auto& [key, slot] : {std::pair("id", &error.id), {"detail", &error.detail}, {"status", &error.status}}) {
     const auto field = json.find(key);
-    return field != json.end() && field->is_string() ? field->get<std::string>() : std::string();
-  };
-  Error error{.id = text_of("id"), .code = 0, .detail = text_of("detail"), .status = text_of("status")};
-  if (const auto code = json.find("code"); code != json.end() && code->is_number_integer()) {
-    const auto value = code->get<int64_t>();
-    if (value >= INT32_MIN && value <= INT32_MAX) error.code = static_cast<int>(value);
+    if (field == json.end()) continue;
+    if (!field->is_string()) return plain();
+    *slot = field->get<std::string>();
+  }
+  if (const auto code = json.find("code"); code != json.end()) {
+    if (!code->is_number_integer()) return plain();
+    const bool in_range = code->is_number_unsigned() ? code->get<uint64_t>() <= INT32_MAX
+                                                     : code->get<int64_t>() >= INT32_MIN;
+    if (!in_range) return plain();
+    error.code = code->get<int>();
   }
   return error;
 }
 
 std::string ToProto(const Error& error) {
   ::errors::Error proto;
-  proto.set_id(error.id);
+  proto.set_id(Utf8(error.id));
   proto.set_code(error.code);
-  proto.set_detail(error.detail);
-  proto.set_status(error.status);
+  proto.set_detail(Utf8(error.detail));
+  proto.set_status(Utf8(error.status));
   return proto.SerializeAsString();
 }
 
@@ -145,13 +168,28 @@ int FromStatusCode(absl::StatusCode code) {
 
 std::string_view HttpPhrase(int code) {
   switch (code) {
+    case 100: return "Continue";
+    case 101: return "Switching Protocols";
+    case 102: return "Processing";
+    case 103: return "Early Hints";
     case 200: return "OK";
     case 201: return "Created";
     case 202: return "Accepted";
+    case 203: return "Non-Authoritative Information";
     case 204: return "No Content";
+    case 205: return "Reset Content";
+    case 206: return "Partial Content";
+    case 207: return "Multi-Status";
+    case 208: return "Already Reported";
+    case 226: return "IM Used";
+    case 300: return "Multiple Choices";
     case 301: return "Moved Permanently";
     case 302: return "Found";
+    case 303: return "See Other";
     case 304: return "Not Modified";
+    case 305: return "Use Proxy";
+    case 307: return "Temporary Redirect";
+    case 308: return "Permanent Redirect";
     case 400: return "Bad Request";
     case 401: return "Unauthorized";
     case 402: return "Payment Required";
@@ -168,8 +206,10 @@ std::string_view HttpPhrase(int code) {
     case 413: return "Request Entity Too Large";
     case 414: return "Request URI Too Long";
     case 415: return "Unsupported Media Type";
+    case 416: return "Requested Range Not Satisfiable";
     case 417: return "Expectation Failed";
     case 418: return "I'm a teapot";
+    case 421: return "Misdirected Request";
     case 422: return "Unprocessable Entity";
     case 423: return "Locked";
     case 424: return "Failed Dependency";
@@ -185,7 +225,10 @@ std::string_view HttpPhrase(int code) {
     case 503: return "Service Unavailable";
     case 504: return "Gateway Timeout";
     case 505: return "HTTP Version Not Supported";
+    case 506: return "Variant Also Negotiates";
     case 507: return "Insufficient Storage";
+    case 508: return "Loop Detected";
+    case 510: return "Not Extended";
     case 511: return "Network Authentication Required";
     default: return "";
   }

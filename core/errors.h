@@ -44,11 +44,11 @@ Error FromStatus(const absl::Status& status, std::string_view id = kClientId);
 bool HasError(const absl::Status& status);
 
 // The text form that travels: {"id":"greeter","code":400,"detail":"bad name","status":"Bad Request"}, escaped as Go does, zero
-// fields left out. Parse reads it back; any other text becomes an error with that detail alone.
+// fields left out. Parse reads it back; any other text, and one of more than 64 KiB, becomes an error with that detail alone.
 std::string ToJson(const Error& error);
 Error Parse(std::string_view text);
 
-// errors.Error as protobuf bytes, and back (false: not such bytes).
+// errors.Error as protobuf bytes (what is not UTF-8 becomes U+FFFD), and back (false: not such bytes).
 std::string ToProto(const Error& error);
 bool FromProto(std::string_view bytes, Error* error);
 

@@ -10,6 +10,13 @@ Executor& Executor::Default() {
   return executor;
 }
 
+Executor::~Executor() {
+  MutexLock lock(mutex_);
+  ending_ = true;
+  arrived_.NotifyAll();
+  while (threads_ > 0) left_.Wait(mutex_);
+}
+
 void Executor::Post(absl::AnyInvocable<void()> work) {
   bool start = false;
   {
@@ -27,19 +34,20 @@ void Executor::Post(absl::AnyInvocable<void()> work) {
   }
 }
 
+bool Executor::AwaitWork() {
+  while (queue_.empty()) {
+    if (ending_) return false;
+    ++idle_;
+    const bool woken = arrived_.WaitFor(mutex_, absl::Seconds(10));
+    --idle_;
+    if (!woken && queue_.empty()) return false;
+  }
+  return true;
+}
+
 void Executor::Run() {
   mutex_.Lock();
-  while (true) {
-    while (queue_.empty()) {
-      ++idle_;
-      const bool woken = arrived_.WaitFor(mutex_, absl::Seconds(10));
-      --idle_;
-      if (!woken && queue_.empty()) {
-        --threads_;
-        mutex_.Unlock();
-        return;
-      }
-    }
+  while (AwaitWork()) {
     absl::AnyInvocable<void()> work = std::move(queue_.front());
     queue_.pop_front();
     mutex_.Unlock();
@@ -47,6 +55,9 @@ void Executor::Run() {
     work = nullptr;
     mutex_.Lock();
   }
+  --threads_;
+  left_.NotifyAll();  // inside the lock: the destructor frees it as soon as it sees zero
+  mutex_.Unlock();
 }
 
 }  // namespace micro

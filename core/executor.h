@@ -2,7 +2,7 @@
 // (Offload, core/async.h) and coroutines woken by a timer.
 //
 // Threads are made on demand, at most `max_threads`, and end after 10 s without work. What waits for a thread is bounded only by
-// its senders: each is a coroutine that waits for its turn. All methods may be called from any thread.
+// its senders: each is a coroutine that waits for its turn. Post may be called from any thread.
 #pragma once
 
 #include <deque>
@@ -16,6 +16,12 @@ class Executor {
  public:
   explicit Executor(int max_threads) : max_threads_(max_threads) {}
 
+  // Waits until all posted work has run and the threads have left; not on one of them.
+  ~Executor();
+
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+
   // The pool of the process: at most 64 threads.
   static Executor& Default();
 
@@ -24,13 +30,16 @@ class Executor {
 
  private:
   void Run();
+  bool AwaitWork() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);  // false: this thread is no longer needed
 
   const int max_threads_;
   Mutex mutex_;
   CondVar arrived_;
+  CondVar left_;
   std::deque<absl::AnyInvocable<void()>> queue_ ABSL_GUARDED_BY(mutex_);
   int threads_ ABSL_GUARDED_BY(mutex_) = 0;
   int idle_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool ending_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace micro

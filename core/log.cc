@@ -6,6 +6,7 @@
 
 #include <array>
 #include <atomic>
+#include <cmath>
 #include <cstdlib>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -47,8 +48,27 @@ Settings& Current() {
   return settings;
 }
 
+// `text` with an escape for each control character (\u000a, \u001b, \u0085), so that no text ends a line or moves a terminal.
+std::string OneLine(std::string_view text) {
+  std::string line;
+  line.reserve(text.size());
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
+    if (c < 0x20 || c == 0x7f) {
+      line += fmt::format("\\u{:04x}", c);
+    } else if (c == 0xc2 && next >= 0x80 && next < 0xa0) {  // U+0080 … U+009F
+      line += fmt::format("\\u{:04x}", next);
+      ++i;
+    } else {
+      line += text[i];
+    }
+  }
+  return line;
+}
+
 std::string Quoted(std::string_view text) {
-  return nlohmann::json(std::string(text)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return OneLine(nlohmann::json(std::string(text)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 // A text value stands bare in the text format unless it would be misread.
@@ -69,6 +89,10 @@ Field::Field(std::string_view key, const absl::Status& status) : key_(key), text
 
 Field::Field(std::string_view key, absl::Duration duration)
     : key_(key), value_(absl::FormatDuration(duration)), text_(true) {}
+
+// NaN and the infinities are no JSON numbers: they stand as text.
+Field::Field(std::string_view key, double value)
+    : key_(key), value_(fmt::format("{}", value)), text_(!std::isfinite(value)) {}
 
 absl::Status Configure(std::string_view level, std::string_view format) {
   const int wanted_level = level.empty() ? Current().level.load() : LevelOf(level);
@@ -108,10 +132,10 @@ std::string Line(Format format, absl::Time time, Level level, std::string_view m
     }
     return line + "}";
   }
-  std::string line = fmt::format("{} {} {}", when, absl::AsciiStrToUpper(ToAbsl(name)), message);
+  std::string line = fmt::format("{} {} {}", when, absl::AsciiStrToUpper(ToAbsl(name)), OneLine(message));
   for (const Field& field : fields) {
     const bool bare = !field.is_text() || StandsBare(field.value());
-    line += fmt::format(" {}={}", field.key(), bare ? std::string(field.value()) : Quoted(field.value()));
+    line += fmt::format(" {}={}", OneLine(field.key()), bare ? std::string(field.value()) : Quoted(field.value()));
   }
   return line;
 }

@@ -4,7 +4,7 @@
 //   →  2026-11-21T07:50:41.123456Z INFO registered service=helloworld address=127.0.0.1:40123
 //   →  {"time":"2026-11-21T07:50:41.123456Z","level":"info","message":"registered","service":"helloworld",…}    (--log_format=json)
 //
-// Goes to standard error. The level comes from Configure (flag --log_level) or, before that, from MICRO_LOG_LEVEL; it is info by
+// Goes to standard error, one line an entry: a control character in any part of it is written as an escape. The level comes from Configure (flag --log_level) or, before that, from MICRO_LOG_LEVEL; it is info by
 // default. All functions may be called from any thread.
 #pragma once
 
@@ -27,12 +27,18 @@ class Field {
   Field(std::string_view key, std::string_view value) : key_(key), value_(value), text_(true) {}
   Field(std::string_view key, const char* value) : Field(key, std::string_view(value)) {}
   Field(std::string_view key, const std::string& value) : Field(key, std::string_view(value)) {}
-  Field(std::string_view key, bool value) : key_(key), value_(value ? "true" : "false"), text_(false) {}
   Field(std::string_view key, const absl::Status& status);
   Field(std::string_view key, absl::Duration duration);
+  Field(std::string_view key, double value);
   template <class Number>
-    requires std::is_arithmetic_v<Number>
-  Field(std::string_view key, Number value) : key_(key), value_(std::to_string(value)), text_(false) {}
+    requires std::is_integral_v<Number>
+  Field(std::string_view key, Number value) : key_(key), text_(false) {
+    if constexpr (std::is_same_v<Number, bool>) {
+      value_ = value ? "true" : "false";
+    } else {
+      value_ = std::to_string(value);
+    }
+  }
 
   std::string_view key() const { return key_; }
   std::string_view value() const { return value_; }

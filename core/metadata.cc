@@ -68,7 +68,8 @@ std::string CanonicalKey(std::string_view key) {
   bool word_begins = true;
   for (char& c : canonical) {
     if (word_begins) c = absl::ascii_toupper(c);
-    word_begins = !(absl::ascii_isalnum(c) || c == '_' || c == '\'');
+    const bool ascii = absl::ascii_isascii(static_cast<unsigned char>(c));
+    word_begins = ascii && !absl::ascii_isalnum(static_cast<unsigned char>(c)) && c != '_';
   }
   return canonical;
 }

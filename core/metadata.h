@@ -36,6 +36,7 @@ inline constexpr std::string_view kRemote = "Remote";    // host:port of the cal
 class Metadata {
  public:
   using Pair = std::pair<std::string, std::string>;
+  using value_type = Pair;
   using const_iterator = std::vector<Pair>::const_iterator;
 
   Metadata() = default;
@@ -70,8 +71,8 @@ class Metadata {
   std::vector<Pair> pairs_;
 };
 
-// `key` as go-micro up to v5.10 shows it to a handler: the first letter of each word upper case, words parted by anything
-// but letters, digits, '_' and '\''; "x-trace-id" becomes "X-Trace-Id", "foo_bar" becomes "Foo_bar".
+// `key` as go-micro up to v5.10 shows it to a handler: the first letter of each word upper case, words parted by any
+// ASCII character but letters, digits and '_'; "x-trace-id" becomes "X-Trace-Id", "foo_bar" becomes "Foo_bar".
 std::string CanonicalKey(std::string_view key);
 
 // Whether a pair that came in with a call goes out again with the calls made on its behalf: false for what describes one hop

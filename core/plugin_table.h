@@ -67,6 +67,7 @@ class PluginTable {
   // The linked names, sorted.
   static std::vector<std::string> Names() { return Table().Names(); }
 
+  // From now on Add is refused; a ScopedPlugin still works.
   static void Freeze() { Table().Freeze(); }
 
  private:
@@ -105,8 +106,8 @@ class ScopedPlugin {
 #define MICRO_PLUGIN_TEXT_INNER(x) #x
 #define MICRO_PLUGIN_TEXT(x) MICRO_PLUGIN_TEXT_INNER(x)
 
-// Registers `factory` before `main` under `name`; a second registration of a name ends the process, naming both places.
-#define MICRO_PLUGIN(Interface, name, factory)                                                  \
+// MICRO_PLUGIN(Interface, name, factory) registers a factory before `main`; a second registration of a name ends the process, naming both places.
+#define MICRO_PLUGIN(Interface, name, ...)                                                      \
   [[maybe_unused]] static const bool MICRO_PLUGIN_CONCAT(micro_plugin_added_, __COUNTER__) =    \
       ::micro::internal::AddedOrDie(::micro::PluginTable<Interface>::Add(                       \
-          name, __FILE__ ":" MICRO_PLUGIN_TEXT(__LINE__), factory))
+          name, __FILE__ ":" MICRO_PLUGIN_TEXT(__LINE__), __VA_ARGS__))

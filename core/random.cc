@@ -2,14 +2,17 @@
 
 #include <fmt/format.h>
 
-#include "absl/random/random.h"
+#include <random>
 
 namespace micro {
 namespace {
 
 // splitmix64: one addition and two multiplications a number.
 uint64_t Next() {
-  thread_local uint64_t state = absl::Uniform<uint64_t>(absl::BitGen());
+  thread_local uint64_t state = [] {
+    std::random_device seed;
+    return (uint64_t{seed()} << 32) | seed();
+  }();
   uint64_t z = (state += 0x9e3779b97f4a7c15);
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
   z = (z ^ (z >> 27)) * 0x94d049bb133111eb;

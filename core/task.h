@@ -10,7 +10,8 @@
 // awaited (co_await), spawned into a scope (core/task_scope.h) or, in `main` and tests, blocked on (BlockOn). It is move-only,
 // is awaited once, and by one coroutine; awaiting and finishing transfer control symmetrically, so that a long chain of ready
 // tasks costs no stack. Parameters of a coroutine are values, or outlive the task: a reference to a temporary dangles as soon as
-// the Task is not awaited in the expression that made it. An exception leaves the task where it is awaited.
+// the Task is not awaited in the expression that made it, and a lambda's captures dangle as soon as the lambda is gone. An
+// exception leaves the task where it is awaited.
 #pragma once
 
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
@@ -59,7 +60,7 @@ template <class T>
 class TaskPromise final : public TaskPromiseCommon {
  public:
   Task<T> get_return_object();
-  template <class Value>
+  template <class Value = T>  // the default admits a braced list: co_return {…}
     requires std::constructible_from<T, Value&&>
   void return_value(Value&& value) {
     result_.template emplace<1>(std::forward<Value>(value));
@@ -160,10 +161,11 @@ struct BlockOnState {
 template <class T>
 Detached RunForBlockOn(Task<T> task, BlockOnState<T>& state) {
   try {
+    Task<T> owned = std::move(task);  // freed before BlockOn returns: it may refer to what the caller frees
     if constexpr (std::is_void_v<T>) {
-      co_await std::move(task);
+      co_await std::move(owned);
     } else {
-      state.value.emplace(co_await std::move(task));
+      state.value.emplace(co_await std::move(owned));
     }
   } catch (...) {
     state.exception = std::current_exception();

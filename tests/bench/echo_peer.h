@@ -1,0 +1,54 @@
+// One side of the echo that rpc_overhead measures, in two versions: on the SDK, and on gRPC's callback API as its documentation
+// writes it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace bench {
+
+// A running echo server; stopped by its destructor.
+class EchoServer {
+ public:
+  virtual ~EchoServer() = default;
+  virtual int port() const = 0;
+};
+std::unique_ptr<EchoServer> StartSdkServer();
+std::unique_ptr<EchoServer> StartRawServer();
+
+// What one client run measured.
+struct Load {
+  std::string address;
+  int concurrency = 1;
+  int payload = 32;     // bytes
+  double seconds = 1;   // measured, after a quarter as long of warming up
+};
+
+// Counts calls and keeps their latencies; shared by the callers of one run.
+class Meter {
+ public:
+  explicit Meter(const Load& load);
+
+  // The time, in nanoseconds of the monotonic clock.
+  static int64_t Now();
+
+  bool over() const { return Now() >= end_; }
+  // One caller's record of one call; `slot` is the caller's own number.
+  void Add(int slot, int64_t start, int64_t end);
+
+  // "all_calls measured_calls seconds p50_ns p99_ns"
+  std::string Report() const;
+
+ private:
+  const int64_t begin_, end_;
+  std::vector<std::vector<int64_t>> latencies_;  // by slot, nanoseconds
+  std::vector<int64_t> warm_up_calls_;           // by slot
+};
+
+void RunSdkClient(const Load& load, Meter& meter);
+void RunRawClient(const Load& load, Meter& meter);
+
+}  // namespace bench

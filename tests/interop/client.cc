@@ -1,0 +1,224 @@
+// The caller of the interop contract: one call, or many of the same. README.md tells what each prints.
+#include <cstdio>
+#include <map>
+
+#include "core/async.h"
+#include "core/errors.h"
+#include "core/mutex.h"
+#include "core/status_macros.h"
+#include "core/strings.h"
+#include "core/task_scope.h"
+#include "micro/service.h"
+#include "registry/service_json.h"
+#include "tests/interop/greeter.micro.h"
+
+namespace {
+
+using micro::Context;
+using micro::Task;
+
+struct Settings {
+  std::string call = "hello", service = "helloworld", content_type, name = "John";
+  int64_t ms = 100, n = 3, gap_ms = 0, size = 32, repeat = 1;
+  double rate = 0;
+  absl::Duration deadline = absl::ZeroDuration();
+  std::vector<std::string> meta, nums = {"1", "2", "3"}, text = {"a", "b"};
+};
+
+class Caller {
+ public:
+  Caller(const Settings& settings, micro::Service& service)
+      : settings_(settings), service_(service), greeter_(settings.service, service.client()) {
+    options_.content_type = settings.content_type;
+  }
+
+  // The lines that the call prints, or its error.
+  Task<absl::StatusOr<std::string>> Call(Context ctx) {
+    if (settings_.deadline > absl::ZeroDuration()) ctx = micro::WithTimeout(ctx, settings_.deadline);
+    micro::Metadata metadata;
+    for (const std::string& pair : settings_.meta) {
+      const size_t equals = pair.find('=');
+      if (equals == std::string::npos) co_return absl::InvalidArgumentError("--meta takes key=value,…");
+      metadata.Set(pair.substr(0, equals), pair.substr(equals + 1));
+    }
+    ctx = micro::WithMetadata(ctx, std::move(metadata));
+    if (settings_.call == "hello") co_return co_await Hello(ctx);
+    if (settings_.call == "fail") co_return (co_await greeter_.Fail(ctx, {}, options_)).status();
+    if (settings_.call == "sleep") co_return co_await Sleep(ctx);
+    if (settings_.call == "echo") co_return co_await Echo(ctx);
+    if (settings_.call == "meta") co_return co_await Meta(ctx);
+    if (settings_.call == "count") co_return co_await Count(ctx);
+    if (settings_.call == "sum") co_return co_await Sum(ctx);
+    if (settings_.call == "chat") co_return co_await Chat(ctx);
+    if (settings_.call == "list") co_return co_await List(ctx);
+    co_return absl::InvalidArgumentError(
+        "--call takes hello, fail, sleep, echo, meta, count, sum, chat or list, not " + settings_.call);
+  }
+
+ private:
+  Task<absl::StatusOr<std::string>> Hello(Context ctx) {
+    helloworld::HelloRequest request;
+    request.set_name(settings_.name);
+    CO_ASSIGN_OR_RETURN(const helloworld::HelloResponse response, co_await greeter_.Hello(ctx, request, options_));
+    co_return response.greeting() + "\n";
+  }
+
+  Task<absl::StatusOr<std::string>> Sleep(Context ctx) {
+    helloworld::SleepRequest request;
+    request.set_ms(settings_.ms);
+    const absl::Time start = micro::Clock::Real().Now();
+    const auto response = co_await greeter_.Sleep(ctx, request, options_);
+    const int64_t took = absl::ToInt64Milliseconds(micro::Clock::Real().Now() - start);
+    const std::string line = "returned after " + std::to_string(took) + " ms\n";
+    if (response.ok()) co_return line;
+    std::printf("%s", line.c_str());
+    co_return response.status();
+  }
+
+  Task<absl::StatusOr<std::string>> Echo(Context ctx) {
+    helloworld::EchoMessage request;
+    for (int64_t i = 0; i < settings_.size; ++i) request.mutable_payload()->push_back(static_cast<char>(i * 7));
+    CO_ASSIGN_OR_RETURN(const helloworld::EchoMessage response, co_await greeter_.Echo(ctx, request, options_));
+    const bool same = response.payload() == request.payload();
+    co_return "echo " + std::to_string(response.payload().size()) + (same ? " true\n" : " false\n");
+  }
+
+  Task<absl::StatusOr<std::string>> Meta(Context ctx) {
+    CO_ASSIGN_OR_RETURN(const helloworld::MetaResponse response, co_await greeter_.Meta(ctx, {}, options_));
+    const std::map<std::string, std::string> sorted(response.metadata().begin(), response.metadata().end());
+    std::string lines;
+    for (const auto& [key, value] : sorted) lines += key + "=" + value + "\n";
+    co_return lines;
+  }
+
+  Task<absl::StatusOr<std::string>> Count(Context ctx) {
+    helloworld::CountRequest request;
+    request.set_n(settings_.n);
+    request.set_gap_ms(settings_.gap_ms);
+    CO_ASSIGN_OR_RETURN(auto stream, co_await greeter_.Count(ctx, request, options_));
+    std::string lines;
+    while (true) {
+      CO_ASSIGN_OR_RETURN(const std::optional<helloworld::CountResponse> response, co_await stream.Recv());
+      if (!response.has_value()) co_return lines + "EOF\n";
+      lines += std::to_string(response->i()) + "\n";
+    }
+  }
+
+  Task<absl::StatusOr<std::string>> Sum(Context ctx) {
+    CO_ASSIGN_OR_RETURN(auto stream, co_await greeter_.Sum(ctx, options_));
+    for (size_t i = 0; i < settings_.nums.size(); ++i) {
+      helloworld::SumRequest request;
+      request.set_n(std::atoll(settings_.nums[i].c_str()));
+      CO_RETURN_IF_ERROR(co_await stream.Send(request));
+    }
+    CO_ASSIGN_OR_RETURN(const helloworld::SumResponse response, co_await stream.CloseAndRecv());
+    co_return "total " + std::to_string(response.total()) + "\n";
+  }
+
+  Task<absl::StatusOr<std::string>> Chat(Context ctx) {
+    CO_ASSIGN_OR_RETURN(auto stream, co_await greeter_.Chat(ctx, options_));
+    std::string lines;
+    for (const std::string& text : settings_.text) {
+      helloworld::ChatMessage message;
+      message.set_text(text);
+      CO_RETURN_IF_ERROR(co_await stream.Send(message));
+      CO_ASSIGN_OR_RETURN(const std::optional<helloworld::ChatMessage> answer, co_await stream.Recv());
+      if (!answer.has_value()) co_return absl::InternalError("the stream ended early");
+      lines += answer->text() + "\n";
+    }
+    CO_RETURN_IF_ERROR(co_await stream.CloseSend());
+    CO_ASSIGN_OR_RETURN(const std::optional<helloworld::ChatMessage> more, co_await stream.Recv());
+    if (more.has_value()) co_return absl::InternalError("more answers than messages");
+    co_return lines;
+  }
+
+  Task<absl::StatusOr<std::string>> List(Context ctx) {
+    CO_ASSIGN_OR_RETURN(const std::vector<micro::registry::Service> all, co_await service_.registry()->ListServices(ctx));
+    std::string lines;
+    std::string last;
+    for (const micro::registry::Service& service : all) {
+      if (service.name != last) lines += "service " + service.name + "\n";
+      last = service.name;
+    }
+    CO_ASSIGN_OR_RETURN(const std::vector<micro::registry::Service> records,
+                        co_await service_.registry()->GetService(ctx, settings_.service));
+    for (const micro::registry::Service& record : records) lines += micro::registry::ToJson(record) + "\n";
+    co_return lines;
+  }
+
+  const Settings& settings_;
+  micro::Service& service_;
+  helloworld::GreeterService greeter_;
+  micro::CallOptions options_;
+};
+
+// The same call many times, `rate` a second (0: one after the other), and what became of them.
+class Repeater {
+ public:
+  explicit Repeater(Caller& caller) : caller_(caller) {}
+
+  Task<bool> Run(Context ctx, int64_t repeat, double rate) {
+    micro::TaskScope scope;
+    const absl::Time start = micro::Clock::Real().Now();
+    for (int64_t i = 0; i < repeat; ++i) {
+      if (rate > 0) {
+        const absl::Duration wait = start + absl::Seconds(static_cast<double>(i) / rate) - micro::Clock::Real().Now();
+        if (wait > absl::ZeroDuration()) (void)co_await micro::Sleep(ctx, wait);
+        micro::Spawn(scope, One(ctx));
+      } else {
+        co_await One(ctx);
+      }
+    }
+    co_await scope.Done();
+    micro::MutexLock lock(mutex_);
+    int64_t failed = 0;
+    for (const auto& [error, count] : errors_) failed += count;
+    std::printf("sent=%lld ok=%lld failed=%lld\n", static_cast<long long>(repeat),
+                static_cast<long long>(repeat - failed), static_cast<long long>(failed));
+    for (const auto& [error, count] : errors_) std::printf("%lld × %s\n", static_cast<long long>(count), error.c_str());
+    co_return failed == 0;
+  }
+
+ private:
+  Task<void> One(Context ctx) {
+    const absl::StatusOr<std::string> lines = co_await caller_.Call(ctx);
+    if (lines.ok()) co_return;
+    micro::MutexLock lock(mutex_);
+    ++errors_[micro::errors::ToText(lines.status())];
+  }
+
+  Caller& caller_;
+  micro::Mutex mutex_;
+  std::map<std::string, int64_t> errors_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Settings s;
+  auto service = micro::NewService(
+      {.name = "interop-client",
+       .description = "Makes one call of the interop contract.",
+       .flags = {{"call", &s.call, "hello, fail, sleep, echo, meta, count, sum, chat, list [hello]"},
+                 {"service", &s.service, "name of the service [helloworld]"},
+                 {"content_type", &s.content_type, "codec of the request [the wire's own]"},
+                 {"name", &s.name, "of hello [John]"},
+                 {"ms", &s.ms, "of sleep [100]"},
+                 {"deadline", &s.deadline, "of the call [none]"},
+                 {"size", &s.size, "of echo, in bytes [32]"},
+                 {"meta", &s.meta, "key=value,… sent with the call"},
+                 {"n", &s.n, "of count [3]"},
+                 {"gap_ms", &s.gap_ms, "of count [0]"},
+                 {"nums", &s.nums, "of sum [1,2,3]"},
+                 {"text", &s.text, "of chat [a,b]"},
+                 {"repeat", &s.repeat, "how many calls [1]"},
+                 {"rate", &s.rate, "calls a second, with --repeat [one after the other]"}}});
+  service->Init(&argc, argv);
+
+  Caller caller(s, *service);
+  if (s.repeat > 1) return micro::BlockOn(Repeater(caller).Run(Context(), s.repeat, s.rate)) ? 0 : 1;
+  const absl::StatusOr<std::string> lines = micro::BlockOn(caller.Call(Context()));
+  std::printf("%s\n", lines.ok() ? lines->substr(0, lines->size() - 1).c_str()
+                                 : micro::errors::ToText(lines.status()).c_str());
+  return lines.ok() ? 0 : 1;
+}

@@ -64,8 +64,8 @@ inline Task<absl::StatusOr<std::unique_ptr<RawStream>>> OpenStream(std::shared_p
   co_return co_await callee->client->Stream(std::move(ctx), call, std::move(options));
 }
 
-// Sends the one request and half-closes. How the call ended is told by Recv, so a failed half-close is not an error here: some
-// wires have none, and a handler may have answered before it.
+// Sends the one request and half-closes. Recv tells how the call went, so an end of the call that is seen here already is not an
+// error of opening: CANCELLED from Send, or a half-close that came too late or that the wire does not have.
 template <class Req, class Rsp>
 Task<absl::StatusOr<ClientRecvStream<Rsp>>> OpenServerStreaming(std::shared_ptr<const Callee> callee,
                                                                 const Method& method, Context ctx, Req request,
@@ -74,7 +74,7 @@ Task<absl::StatusOr<ClientRecvStream<Rsp>>> OpenServerStreaming(std::shared_ptr<
       co_await OpenStream(std::move(callee), method, std::move(ctx), std::move(options));
   if (!stream.ok()) co_return stream.status();
   absl::Status sent = co_await (*stream)->Send(request);
-  if (!sent.ok()) co_return sent;
+  if (!sent.ok() && !absl::IsCancelled(sent)) co_return sent;
   (void)co_await (*stream)->CloseSend();
   co_return ClientRecvStream<Rsp>(*std::move(stream));
 }

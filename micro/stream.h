@@ -28,6 +28,7 @@ class RawStream {
   virtual ~RawStream() = default;
 
   // Sends one message; resumes when the wire has taken it, so that a slow receiver slows the sender. `message` is lent until then.
+  // CANCELLED: the call has ended; on a client, Recv tells how.
   virtual Task<absl::Status> Send(codec::ConstBody message) = 0;
 
   // Receives one message. False: the other side has ended its messages, and, on a client, the call ended well. A client gets the
@@ -109,6 +110,7 @@ class ClientSendStream {
  public:
   explicit ClientSendStream(std::unique_ptr<RawStream> raw) : raw_(std::move(raw)) {}
 
+  // CANCELLED: the call has ended already; CloseAndRecv tells how.
   Task<absl::Status> Send(const Request& request) { return raw_->Send(request); }
 
   // Half-closes, where the wire can, and waits for the response.

@@ -182,6 +182,30 @@ class LoopbackClient final : public Client {
   const FakeServer& server_;
 };
 
+// A client whose streams have ended before their first message.
+class RefusingClient final : public Client {
+ public:
+  explicit RefusingClient(absl::Status sent) : sent_(std::move(sent)) {}
+
+  Task<absl::Status> Call(Context, Request, codec::Body, CallOptions) override { co_return absl::OkStatus(); }
+  Task<absl::StatusOr<std::unique_ptr<RawStream>>> Stream(Context, Request, CallOptions) override {
+    co_return std::make_unique<EndedStream>(sent_);
+  }
+
+ private:
+  struct EndedStream final : RawStream {
+    explicit EndedStream(absl::Status sent) : sent(std::move(sent)) {}
+    Task<absl::Status> Send(codec::ConstBody) override { co_return sent; }
+    Task<absl::StatusOr<bool>> Recv(codec::Body) override { co_return absl::UnauthenticatedError("who are you"); }
+    Task<absl::Status> CloseSend() override { co_return sent; }
+    void Cancel() override {}
+
+    const absl::Status sent;
+  };
+
+  const absl::Status sent_;
+};
+
 class Numbers final : public NumbersHandler {
   Task<absl::Status> Double(const Context&, const Number& request, Number& response) override {
     response.set_value(2 * request.value());
@@ -269,6 +293,18 @@ TEST(GeneratedCode, StreamsResponsesOnAWireWithoutHalfClose) {
   auto stream = BlockOn(loop.numbers.Count(Context(), Of(2)));
   ASSERT_TRUE(stream.ok()) << stream.status();
   EXPECT_THAT(BlockOn(Drain(*stream)).value(), ElementsAre(0, 1));
+}
+
+TEST(GeneratedCode, LetsRecvTellWhyAStreamEndedBeforeItsRequest) {
+  NumbersService numbers("numbers", std::make_shared<RefusingClient>(absl::CancelledError("the call has ended")));
+  auto stream = BlockOn(numbers.Count(Context(), Of(3)));
+  ASSERT_TRUE(stream.ok()) << stream.status();
+  EXPECT_EQ(BlockOn(stream->Recv()).status().code(), absl::StatusCode::kUnauthenticated);
+}
+
+TEST(GeneratedCode, DoesNotOpenAStreamWhoseRequestCannotBeSent) {
+  NumbersService numbers("numbers", std::make_shared<RefusingClient>(absl::InvalidArgumentError("too large")));
+  EXPECT_EQ(BlockOn(numbers.Count(Context(), Of(3))).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 TEST(GeneratedCode, StreamsRequestsToOneResponse) {

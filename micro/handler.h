@@ -49,17 +49,17 @@ class Exchange {
 };
 
 struct HandlerEndpoint {
-  Method method;
+  Method method = {};
   const google::protobuf::Descriptor* request = nullptr;   // for discovery's type trees and reflection
   const google::protobuf::Descriptor* response = nullptr;
-  std::function<std::unique_ptr<Exchange>()> new_exchange;  // unary alone
-  HandlerFunc handle;
-  registry::Labels metadata;  // advertised with the endpoint
+  std::function<std::unique_ptr<Exchange>()> new_exchange = nullptr;  // unary alone
+  HandlerFunc handle = nullptr;
+  registry::Labels metadata = {};  // advertised with the endpoint
 };
 
 struct Handler {
-  std::string name;  // "Greeter": upper case first
-  std::vector<HandlerEndpoint> endpoints;
+  std::string name = {};  // "Greeter": upper case first
+  std::vector<HandlerEndpoint> endpoints = {};
   bool internal = false;  // served, but not advertised
 };
 

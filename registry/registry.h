@@ -26,36 +26,36 @@ using Labels = std::map<std::string, std::string>;
 
 // One type in the tree that describes a request or response.
 struct Value {
-  std::string name;
-  std::string type;
-  std::vector<Value> values;
+  std::string name = {};
+  std::string type = {};
+  std::vector<Value> values = {};
   friend bool operator==(const Value&, const Value&) = default;
 };
 
 // One method of a service ("Greeter.Hello"), or one of its subscribers.
 struct Endpoint {
-  std::string name;
-  Value request;
-  Value response;
-  Labels metadata;
+  std::string name = {};
+  Value request = {};
+  Value response = {};
+  Labels metadata = {};
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
 
 // One running instance: its id is unique among all nodes, its address is host:port.
 struct Node {
-  std::string id;
-  std::string address;
-  Labels metadata;
+  std::string id = {};
+  std::string address = {};
+  Labels metadata = {};
   friend bool operator==(const Node&, const Node&) = default;
 };
 
 // One version of a service, and its nodes.
 struct Service {
-  std::string name;
-  std::string version;
-  Labels metadata;
-  std::vector<Endpoint> endpoints;
-  std::vector<Node> nodes;
+  std::string name = {};
+  std::string version = {};
+  Labels metadata = {};
+  std::vector<Endpoint> endpoints = {};
+  std::vector<Node> nodes = {};
   friend bool operator==(const Service&, const Service&) = default;
 };
 
@@ -65,7 +65,7 @@ std::string_view ToString(Action action);
 // What a watcher saw: the nodes of `service` appeared, changed or went. A kDelete without nodes means the whole version.
 struct Event {
   Action action = Action::kCreate;
-  Service service;
+  Service service = {};
 };
 
 // A subscription to changes. Closed by its destructor.
@@ -87,12 +87,12 @@ struct RegisterOptions {
 };
 
 struct WatchOptions {
-  std::string service;  // only this service; empty: all
+  std::string service = {};  // only this service; empty: all
 };
 
 // What every implementation is made with.
 struct Options {
-  std::vector<std::string> addresses;               // of the registry itself; empty: the implementation's default
+  std::vector<std::string> addresses = {};          // of the registry itself; empty: the implementation's default
   absl::Duration timeout = absl::ZeroDuration();    // of one request; zero: the implementation's default
 };
 

@@ -10,7 +10,7 @@ using micro::Context;
 using micro::Task;
 
 Task<absl::Status> Greeter::Hello(const Context&, const helloworld::HelloRequest& request,
-                         helloworld::HelloResponse& response) {
+                                  helloworld::HelloResponse& response) {
   response.set_greeting("Hello " + request.name());
   co_return absl::OkStatus();
 }
@@ -20,7 +20,7 @@ Task<absl::Status> Greeter::Fail(const Context&, const helloworld::FailRequest&,
 }
 
 Task<absl::Status> Greeter::Sleep(const Context& ctx, const helloworld::SleepRequest& request,
-                         helloworld::SleepResponse& response) {
+                                  helloworld::SleepResponse& response) {
   const absl::Time start = micro::Clock::Real().Now();
   CO_RETURN_IF_ERROR(co_await micro::Sleep(ctx, absl::Milliseconds(request.ms())));
   response.set_slept_ms(absl::ToInt64Milliseconds(micro::Clock::Real().Now() - start));

@@ -9,7 +9,7 @@ def protoc_command(srcs, flags):
 
 def protos_of(target):
     """The label of the .proto files behind a library of micro_cc_proto or micro_proto_library, with all that they import."""
-    if target.startswith("//") and ":" not in target:
+    if "//" in target and ":" not in target:
         target += ":" + target.split("/")[-1]
     return target + "_protos"
 

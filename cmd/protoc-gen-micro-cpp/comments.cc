@@ -8,7 +8,8 @@ namespace {
 
 // A backslash at a line's end would draw the next line of C++ into the comment.
 std::string CommentLine(std::string line) {
-  while (!line.empty() && (line.back() == ' ' || line.back() == '\t' || line.back() == '\r')) line.pop_back();
+  while (!line.empty() && (line.back() == ' ' || line.back() == '\t' || line.back() == '\r'))
+    line.pop_back();
   if (line.ends_with('\\')) line += " .";
   const bool needs_space = !line.empty() && !line.starts_with(' ');
   return "//" + std::string(needs_space ? " " : "") + line + "\n";
@@ -31,7 +32,11 @@ std::string CommentAt(const Descriptor& descriptor) {
 
 }  // namespace
 
-std::string CommentOf(const google::protobuf::ServiceDescriptor& service) { return CommentAt(service); }
-std::string CommentOf(const google::protobuf::MethodDescriptor& method) { return CommentAt(method); }
+std::string CommentOf(const google::protobuf::ServiceDescriptor& service) {
+  return CommentAt(service);
+}
+std::string CommentOf(const google::protobuf::MethodDescriptor& method) {
+  return CommentAt(method);
+}
 
 }  // namespace micro::generator

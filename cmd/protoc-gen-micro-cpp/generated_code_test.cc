@@ -1,14 +1,14 @@
 // Generated handlers and clients, put together over a loopback: one process, no wire.
+#include <gmock/gmock.h>
+#include <google/protobuf/message.h>
+#include <gtest/gtest.h>
+
 #include <deque>
 #include <memory>
 #include <optional>
 #include <string>
 #include <thread>
 #include <vector>
-
-#include <gmock/gmock.h>
-#include <google/protobuf/message.h>
-#include <gtest/gtest.h>
 
 #include "cmd/protoc-gen-micro-cpp/testdata/deprecated.micro.h"
 #include "cmd/protoc-gen-micro-cpp/testdata/kinds.micro.h"
@@ -96,8 +96,10 @@ class LoopbackStream final : private Queues, public QueueStream {
   LoopbackStream(const HandlerEndpoint& endpoint, bool half_close)
       : QueueStream(responses, requests), half_close_(half_close), handler_([this, &endpoint] {
           QueueStream served(requests, responses);
-          const Request request{.service = "numbers", .method = endpoint.method, .content_type = {}, .body = {}};
-          status_ = BlockOn(endpoint.handle(Context(), request, {.message = nullptr, .stream = &served}));
+          const Request request{
+              .service = "numbers", .method = endpoint.method, .content_type = {}, .body = {}};
+          status_ =
+              BlockOn(endpoint.handle(Context(), request, {.message = nullptr, .stream = &served}));
           responses.Close();
         }) {}
   ~LoopbackStream() override {
@@ -151,18 +153,21 @@ class LoopbackClient final : public Client {
  public:
   explicit LoopbackClient(const FakeServer& server) : server_(server) {}
 
-  Task<absl::Status> Call(Context ctx, Request request, codec::Body response, CallOptions options) override {
+  Task<absl::Status> Call(Context ctx, Request request, codec::Body response,
+                          CallOptions options) override {
     Note(request, options);
     const HandlerEndpoint& endpoint = server_.Find(request.method.endpoint);
     const std::unique_ptr<Exchange> exchange = endpoint.new_exchange();
     exchange->request().CopyFrom(*request.body->message());
     request.body = exchange->request();
-    CO_RETURN_IF_ERROR(co_await endpoint.handle(ctx, request, {.message = &exchange->response(), .stream = nullptr}));
+    CO_RETURN_IF_ERROR(co_await endpoint.handle(
+        ctx, request, {.message = &exchange->response(), .stream = nullptr}));
     response.message()->CopyFrom(exchange->response());
     co_return absl::OkStatus();
   }
 
-  Task<absl::StatusOr<std::unique_ptr<RawStream>>> Stream(Context, Request request, CallOptions options) override {
+  Task<absl::StatusOr<std::unique_ptr<RawStream>>> Stream(Context, Request request,
+                                                          CallOptions options) override {
     Note(request, options);
     co_return std::make_unique<LoopbackStream>(server_.Find(request.method.endpoint), half_close);
   }
@@ -187,7 +192,9 @@ class RefusingClient final : public Client {
  public:
   explicit RefusingClient(absl::Status sent) : sent_(std::move(sent)) {}
 
-  Task<absl::Status> Call(Context, Request, codec::Body, CallOptions) override { co_return absl::OkStatus(); }
+  Task<absl::Status> Call(Context, Request, codec::Body, CallOptions) override {
+    co_return absl::OkStatus();
+  }
   Task<absl::StatusOr<std::unique_ptr<RawStream>>> Stream(Context, Request, CallOptions) override {
     co_return std::make_unique<EndedStream>(sent_);
   }
@@ -196,7 +203,9 @@ class RefusingClient final : public Client {
   struct EndedStream final : RawStream {
     explicit EndedStream(absl::Status sent) : sent(std::move(sent)) {}
     Task<absl::Status> Send(codec::ConstBody) override { co_return sent; }
-    Task<absl::StatusOr<bool>> Recv(codec::Body) override { co_return absl::UnauthenticatedError("who are you"); }
+    Task<absl::StatusOr<bool>> Recv(codec::Body) override {
+      co_return absl::UnauthenticatedError("who are you");
+    }
     Task<absl::Status> CloseSend() override { co_return sent; }
     void Cancel() override {}
 
@@ -211,7 +220,8 @@ class Numbers final : public NumbersHandler {
     response.set_value(2 * request.value());
     co_return absl::OkStatus();
   }
-  Task<absl::Status> Count(const Context&, const Number& request, SendStream<Number>& stream) override {
+  Task<absl::Status> Count(const Context&, const Number& request,
+                           SendStream<Number>& stream) override {
     for (Number number; number.value() < request.value(); number.set_value(number.value() + 1)) {
       CO_RETURN_IF_ERROR(co_await stream.Send(number));
     }
@@ -296,15 +306,18 @@ TEST(GeneratedCode, StreamsResponsesOnAWireWithoutHalfClose) {
 }
 
 TEST(GeneratedCode, LetsRecvTellWhyAStreamEndedBeforeItsRequest) {
-  NumbersService numbers("numbers", std::make_shared<RefusingClient>(absl::CancelledError("the call has ended")));
+  NumbersService numbers(
+      "numbers", std::make_shared<RefusingClient>(absl::CancelledError("the call has ended")));
   auto stream = BlockOn(numbers.Count(Context(), Of(3)));
   ASSERT_TRUE(stream.ok()) << stream.status();
   EXPECT_EQ(BlockOn(stream->Recv()).status().code(), absl::StatusCode::kUnauthenticated);
 }
 
 TEST(GeneratedCode, DoesNotOpenAStreamWhoseRequestCannotBeSent) {
-  NumbersService numbers("numbers", std::make_shared<RefusingClient>(absl::InvalidArgumentError("too large")));
-  EXPECT_EQ(BlockOn(numbers.Count(Context(), Of(3))).status().code(), absl::StatusCode::kInvalidArgument);
+  NumbersService numbers("numbers",
+                         std::make_shared<RefusingClient>(absl::InvalidArgumentError("too large")));
+  EXPECT_EQ(BlockOn(numbers.Count(Context(), Of(3))).status().code(),
+            absl::StatusCode::kInvalidArgument);
 }
 
 TEST(GeneratedCode, StreamsRequestsToOneResponse) {
@@ -328,11 +341,13 @@ TEST(GeneratedCode, StreamsBothWays) {
 
 TEST(GeneratedCode, AnswersNotImplementedWhereNobodyWroteTheMethod) {
   Loopback loop;
-  ExpectNotImplemented(BlockOn(loop.numbers.Missing(Context(), Of(1))).status(), "Numbers.Missing is not implemented");
+  ExpectNotImplemented(BlockOn(loop.numbers.Missing(Context(), Of(1))).status(),
+                       "Numbers.Missing is not implemented");
   auto count = BlockOn(loop.numbers.MissingCount(Context(), Of(1))).value();
   ExpectNotImplemented(BlockOn(count.Recv()).status(), "Numbers.MissingCount is not implemented");
   auto sum = BlockOn(loop.numbers.MissingSum(Context())).value();
-  ExpectNotImplemented(BlockOn(sum.CloseAndRecv()).status(), "Numbers.MissingSum is not implemented");
+  ExpectNotImplemented(BlockOn(sum.CloseAndRecv()).status(),
+                       "Numbers.MissingSum is not implemented");
   auto square = BlockOn(loop.numbers.MissingSquare(Context())).value();
   ExpectNotImplemented(BlockOn(square.Recv()).status(), "Numbers.MissingSquare is not implemented");
 }
@@ -366,9 +381,11 @@ TEST(GeneratedCode, ListsEndpointsByName) {
   EXPECT_EQ(handler.name, "Numbers");
   EXPECT_FALSE(handler.internal);
   std::vector<std::string> names;
-  for (const HandlerEndpoint& endpoint : handler.endpoints) names.emplace_back(endpoint.method.endpoint);
-  EXPECT_THAT(names, ElementsAre("Numbers.Count", "Numbers.Double", "Numbers.Missing", "Numbers.MissingCount",
-                                 "Numbers.MissingSquare", "Numbers.MissingSum", "Numbers.Square", "Numbers.Sum"));
+  for (const HandlerEndpoint& endpoint : handler.endpoints)
+    names.emplace_back(endpoint.method.endpoint);
+  EXPECT_THAT(names, ElementsAre("Numbers.Count", "Numbers.Double", "Numbers.Missing",
+                                 "Numbers.MissingCount", "Numbers.MissingSquare",
+                                 "Numbers.MissingSum", "Numbers.Square", "Numbers.Sum"));
 }
 
 TEST(GeneratedCode, DescribesEachMethodsKindAndTypes) {
@@ -388,28 +405,33 @@ TEST(GeneratedCode, AdvertisesStreamsAndRestPaths) {
   acme::shop::v1::RegisterCartServiceHandler(server, std::make_shared<CartServiceHandler>());
   EXPECT_EQ(server.handlers[0].name, "CartService");
   EXPECT_THAT(server.Find("CartService.Odd").metadata, ElementsAre());
-  EXPECT_THAT(server.Find("CartService.Add").metadata,
-              ElementsAre(Pair("body", "*"), Pair("endpoint", "CartService.Add"), Pair("handler", "rpc"),
-                          Pair("method", "POST"), Pair("path", "/v1/carts/{cart}/items")));
+  EXPECT_THAT(
+      server.Find("CartService.Add").metadata,
+      ElementsAre(Pair("body", "*"), Pair("endpoint", "CartService.Add"), Pair("handler", "rpc"),
+                  Pair("method", "POST"), Pair("path", "/v1/carts/{cart}/items")));
   EXPECT_THAT(server.Find("CartService.Watch").metadata,
-              ElementsAre(Pair("body", "id"), Pair("endpoint", "CartService.Watch"), Pair("handler", "rpc"),
-                          Pair("method", "PATCH"), Pair("path", "/v1/carts/{id}:watch"), Pair("stream", "true")));
+              ElementsAre(Pair("body", "id"), Pair("endpoint", "CartService.Watch"),
+                          Pair("handler", "rpc"), Pair("method", "PATCH"),
+                          Pair("path", "/v1/carts/{id}:watch"), Pair("stream", "true")));
 }
 
 TEST(GeneratedCode, LetsOptionsAddToWhatIsAdvertised) {
   FakeServer server;
-  RegisterNumbersHandler(server, std::make_shared<Numbers>(),
-                         {.endpoint_metadata = {{"Numbers.Sum", {{"stream", "perhaps"}, {"scopes", "math"}}}},
-                          .internal = true});
+  RegisterNumbersHandler(
+      server, std::make_shared<Numbers>(),
+      {.endpoint_metadata = {{"Numbers.Sum", {{"stream", "perhaps"}, {"scopes", "math"}}}},
+       .internal = true});
   EXPECT_TRUE(server.handlers[0].internal);
-  EXPECT_THAT(server.Find("Numbers.Sum").metadata, ElementsAre(Pair("scopes", "math"), Pair("stream", "perhaps")));
+  EXPECT_THAT(server.Find("Numbers.Sum").metadata,
+              ElementsAre(Pair("scopes", "math"), Pair("stream", "perhaps")));
   EXPECT_THAT(server.Find("Numbers.Count").metadata, ElementsAre(Pair("stream", "true")));
   EXPECT_THAT(server.Find("Numbers.Double").metadata, ElementsAre());
 }
 
 TEST(GeneratedCode, KeepsTheProtosNameOnTheWireWhereCppCannot) {
   class Words final : public WordList2GoHandler {
-    Task<absl::Status> delete_(const ::micro::Context&, const ::class_&, ::class_& response) override {
+    Task<absl::Status> delete_(const ::micro::Context&, const ::class_&,
+                               ::class_& response) override {
       response.set_delete_("deleted");
       co_return absl::OkStatus();
     }

@@ -1,12 +1,12 @@
 #include "cmd/protoc-gen-micro-cpp/generator.h"
 
-#include <memory>
-#include <utility>
-#include <vector>
-
 #include <fmt/format.h>
 #include <google/protobuf/io/printer.h>
 #include <google/protobuf/io/zero_copy_stream.h>
+
+#include <memory>
+#include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "cmd/protoc-gen-micro-cpp/model.h"
@@ -37,15 +37,18 @@ bool Fail(const absl::Status& status, std::string* error) {
 
 }  // namespace
 
-bool Generator::Generate(const google::protobuf::FileDescriptor* descriptor, const std::string& parameter,
-                         google::protobuf::compiler::GeneratorContext* context, std::string* error) const {
+bool Generator::Generate(const google::protobuf::FileDescriptor* descriptor,
+                         const std::string& parameter,
+                         google::protobuf::compiler::GeneratorContext* context,
+                         std::string* error) const {
   const absl::StatusOr<std::string> prefix = IncludePrefix(parameter);
   if (!prefix.ok()) return Fail(prefix.status(), error);
   const absl::StatusOr<File> file = ReadFile(*descriptor);
   if (!file.ok()) return Fail(file.status(), error);
 
   const auto write = [&](const std::string& suffix, auto* writer) {
-    const std::unique_ptr<google::protobuf::io::ZeroCopyOutputStream> stream(context->Open(file->stem + suffix));
+    const std::unique_ptr<google::protobuf::io::ZeroCopyOutputStream> stream(
+        context->Open(file->stem + suffix));
     google::protobuf::io::Printer printer(stream.get(), '$');
     writer(*file, *prefix, printer);
   };

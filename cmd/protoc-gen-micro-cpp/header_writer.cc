@@ -16,8 +16,8 @@ void WriteComment(const std::string& of_proto, const std::string& ours, Printer&
 }
 
 void WriteMethodNames(const Service& service, Printer& out) {
-  out.Print("// The names of $service$'s methods, as wrappers see them.\nstruct $methods$ {\n", "service", service.name,
-            "methods", service.names.methods);
+  out.Print("// The names of $service$'s methods, as wrappers see them.\nstruct $methods$ {\n",
+            "service", service.name, "methods", service.names.methods);
   out.Indent();
   for (const Method& method : service.methods) {
     out.Print(
@@ -25,7 +25,8 @@ void WriteMethodNames(const Service& service, Printer& out) {
         "    .endpoint = \"$endpoint$\",\n"
         "    .grpc_path = \"$path$\",\n"
         "    .kind = ::micro::MethodKind::$kind$};\n",
-        "name", method.name, "endpoint", method.endpoint, "path", method.grpc_path, "kind", ShapeOf(method).kind);
+        "name", method.name, "endpoint", method.endpoint, "path", method.grpc_path, "kind",
+        ShapeOf(method).kind);
   }
   out.Outdent();
   out.Print("};\n\n");
@@ -33,38 +34,50 @@ void WriteMethodNames(const Service& service, Printer& out) {
 
 void WriteHandler(const Service& service, Printer& out) {
   const std::string& name = service.names.handler;
-  WriteComment(service.comment,
-               "// Serves " + service.name + ". Methods run at once and on any thread; one that is not overridden answers\n"
-               "// UNIMPLEMENTED. Context, request, response and stream are lent for the call.\n", out);
+  WriteComment(
+      service.comment,
+      "// Serves " + service.name +
+          ". Methods run at once and on any thread; one that is not overridden answers\n"
+          "// UNIMPLEMENTED. Context, request, response and stream are lent for the call.\n",
+      out);
   out.Print("class $name$ {\n public:\n", "name", name);
   out.Indent();
   out.Print("virtual ~$name$();\n", "name", name);
   for (const Method& method : service.methods) {
     out.Print("\n");
     WriteLines(method.comment, out);
-    WriteLines(Signature("virtual ::micro::Task<::absl::Status> " + method.name, ShapeOf(method).handler, ";",
-                         kWidthInClass), out);
+    WriteLines(Signature("virtual ::micro::Task<::absl::Status> " + method.name,
+                         ShapeOf(method).handler, ";", kWidthInClass),
+               out);
   }
   out.Outdent();
   out.Print("};\n\n");
 
-  out.Print("// Has `server` serve $service$ with `handler`. Before the server starts.\n", "service", service.name);
+  out.Print("// Has `server` serve $service$ with `handler`. Before the server starts.\n",
+            "service", service.name);
   WriteLines(Signature("void " + service.names.register_function,
                        {{"::micro::Server&", "server"},
                         {"::std::shared_ptr<" + name + ">", "handler"},
-                        {"::micro::HandlerOptions", "options = {}"}}, ";"), out);
+                        {"::micro::HandlerOptions", "options = {}"}},
+                       ";"),
+             out);
 }
 
 void WriteClient(const Service& service, Printer& out) {
   const std::string& name = service.names.client;
-  WriteComment(service.comment,
-               "// Calls " + service.name + " on the service that is registered as `name`. Any thread; cheap to copy; a call\n"
-               "// outlives the object it was made with.\n", out);
-  out.Print("class $deprecated$$name$ {\n public:\n", "deprecated", service.deprecated ? "[[deprecated]] " : "", "name",
-            name);
+  WriteComment(
+      service.comment,
+      "// Calls " + service.name +
+          " on the service that is registered as `name`. Any thread; cheap to copy; a call\n"
+          "// outlives the object it was made with.\n",
+      out);
+  out.Print("class $deprecated$$name$ {\n public:\n", "deprecated",
+            service.deprecated ? "[[deprecated]] " : "", "name", name);
   out.Indent();
-  WriteLines(Signature(name, {{"::std::string", "name"}, {"::std::shared_ptr<::micro::Client>", "client"}}, ";",
-                       kWidthInClass), out);
+  WriteLines(
+      Signature(name, {{"::std::string", "name"}, {"::std::shared_ptr<::micro::Client>", "client"}},
+                ";", kWidthInClass),
+      out);
   for (const Method& method : service.methods) {
     const Shape shape = ShapeOf(method);
     std::vector<Parameter> parameters = shape.client;
@@ -72,8 +85,10 @@ void WriteClient(const Service& service, Printer& out) {
     out.Print("\n");
     WriteLines(method.comment, out);
     if (method.deprecated) out.Print("[[deprecated]]\n");
-    WriteLines(Signature("::micro::Task<::absl::StatusOr<" + shape.client_result + ">> " + method.name, parameters,
-                         ";", kWidthInClass), out);
+    WriteLines(
+        Signature("::micro::Task<::absl::StatusOr<" + shape.client_result + ">> " + method.name,
+                  parameters, ";", kWidthInClass),
+        out);
   }
   out.Outdent();
   out.Print("\n private:\n  ::std::shared_ptr<const ::micro::generated::Callee> callee_;\n};\n");

@@ -1,10 +1,10 @@
 // How generated code is laid out: banner, namespaces, and signatures that keep to 100 columns.
 #pragma once
 
+#include <google/protobuf/io/printer.h>
+
 #include <string>
 #include <vector>
-
-#include <google/protobuf/io/printer.h>
 
 #include "cmd/protoc-gen-micro-cpp/model.h"
 #include "cmd/protoc-gen-micro-cpp/shape.h"
@@ -17,9 +17,10 @@ void WriteBanner(const File& file, google::protobuf::io::Printer& out);
 void OpenNamespace(const File& file, google::protobuf::io::Printer& out);
 void CloseNamespace(const File& file, google::protobuf::io::Printer& out);
 
-// `head(parameters)tail` on one line of `width` columns, or one line for each parameter, indented by four.
-std::string Signature(const std::string& head, const std::vector<Parameter>& parameters, const std::string& tail,
-                      size_t width = 100);
+// `head(parameters)tail` on one line of `width` columns, or one line for each parameter, indented
+// by four.
+std::string Signature(const std::string& head, const std::vector<Parameter>& parameters,
+                      const std::string& tail, size_t width = 100);
 
 // Text of several lines at the printer's indentation; "$" in it stands for itself.
 void WriteLines(const std::string& lines, google::protobuf::io::Printer& out);

@@ -1,10 +1,10 @@
 #include "cmd/protoc-gen-micro-cpp/model.h"
 
-#include <map>
-
 #include <fmt/format.h>
 #include <google/protobuf/compiler/cpp/names.h>
 #include <google/protobuf/descriptor.pb.h>
+
+#include <map>
 
 #include "cmd/protoc-gen-micro-cpp/comments.h"
 #include "cmd/protoc-gen-micro-cpp/http_rule.h"
@@ -30,7 +30,8 @@ std::vector<std::pair<std::string, std::string>> MetadataOf(const pb::MethodDesc
     metadata.emplace_back("method", rule->method);
     metadata.emplace_back("path", rule->path);
   }
-  if (method.client_streaming() || method.server_streaming()) metadata.emplace_back("stream", "true");
+  if (method.client_streaming() || method.server_streaming())
+    metadata.emplace_back("stream", "true");
   return metadata;
 }
 
@@ -59,11 +60,12 @@ absl::StatusOr<Service> ReadService(const pb::ServiceDescriptor& descriptor) {
   std::map<std::string, std::string> taken;  // C++ name → name in the .proto
   for (int i = 0; i < descriptor.method_count(); ++i) {
     service.methods.push_back(ReadMethod(*descriptor.method(i), service));
-    const auto [other, is_new] = taken.emplace(service.methods.back().name, descriptor.method(i)->name());
+    const auto [other, is_new] =
+        taken.emplace(service.methods.back().name, descriptor.method(i)->name());
     if (!is_new) {
-      return absl::InvalidArgumentError(
-          fmt::format("service {}: methods {} and {} would both be {} in C++; rename one", descriptor.name(),
-                      other->second, descriptor.method(i)->name(), other->first));
+      return absl::InvalidArgumentError(fmt::format(
+          "service {}: methods {} and {} would both be {} in C++; rename one", descriptor.name(),
+          other->second, descriptor.method(i)->name(), other->first));
     }
   }
   return service;
@@ -95,13 +97,14 @@ absl::StatusOr<File> ReadFile(const pb::FileDescriptor& descriptor) {
   for (int i = 0; i < descriptor.service_count(); ++i) {
     const std::string& proto_name = descriptor.service(i)->name();
     ASSIGN_OR_RETURN(Service service, ReadService(*descriptor.service(i)));
-    for (const std::string& name :
-         {service.names.handler, service.names.client, service.names.methods, service.names.register_function}) {
+    for (const std::string& name : {service.names.handler, service.names.client,
+                                    service.names.methods, service.names.register_function}) {
       std::string other = TakenByProtoc(descriptor, name);
-      if (const auto found = taken.find(name); found != taken.end()) other = "service " + found->second;
+      if (const auto found = taken.find(name); found != taken.end())
+        other = "service " + found->second;
       if (!other.empty()) {
-        return absl::InvalidArgumentError(
-            fmt::format("service {}: its C++ name {} is taken by {}; rename one", proto_name, name, other));
+        return absl::InvalidArgumentError(fmt::format(
+            "service {}: its C++ name {} is taken by {}; rename one", proto_name, name, other));
       }
       taken.emplace(name, proto_name);
     }

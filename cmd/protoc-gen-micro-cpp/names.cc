@@ -7,6 +7,7 @@ namespace micro::generator {
 
 namespace {
 
+// clang-format off
 constexpr std::array kReserved = std::to_array<std::string_view>({
     "EOF", "NULL", "alignas", "alignof", "and", "and_eq", "asm", "assert", "auto", "bitand",
     "bitor", "bool", "break", "case", "catch", "char", "char16_t", "char32_t", "char8_t", "class",
@@ -20,12 +21,14 @@ constexpr std::array kReserved = std::to_array<std::string_view>({
     "thread_local", "throw", "true", "try", "typedef", "typeid", "typename", "union", "unsigned",
     "using", "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq",
 });
+// clang-format on
 
 bool IsLower(char c) { return c >= 'a' && c <= 'z'; }
 
 }  // namespace
 
-// As protoc-gen-go: raised is a lower-case letter at the start, behind a digit, or behind an underscore, which then goes.
+// As protoc-gen-go: raised is a lower-case letter at the start, behind a digit, or behind an
+// underscore, which then goes.
 std::string CamelCase(std::string_view name) {
   std::string camel;
   size_t i = 0;
@@ -48,7 +51,8 @@ std::string CamelCase(std::string_view name) {
 
 std::string Identifier(std::string_view name, const std::set<std::string>& taken) {
   std::string identifier(name);
-  if (std::ranges::find(kReserved, name) != kReserved.end() || taken.contains(identifier)) identifier += '_';
+  if (std::ranges::find(kReserved, name) != kReserved.end() || taken.contains(identifier))
+    identifier += '_';
   return identifier;
 }
 

@@ -7,10 +7,12 @@
 
 namespace micro::generator {
 
-// Go's exported form of a name, which go-micro puts on the wire for services: greeter → Greeter, my_shop → MyShop, _x → XX.
+// Go's exported form of a name, which go-micro puts on the wire for services: greeter → Greeter,
+// my_shop → MyShop, _x → XX.
 std::string CamelCase(std::string_view name);
 
-// The name itself, or with a "_" behind it when it is a word of C++20, a standard macro, or one of `taken`.
+// The name itself, or with a "_" behind it when it is a word of C++20, a standard macro, or one of
+// `taken`.
 std::string Identifier(std::string_view name, const std::set<std::string>& taken = {});
 
 // The names that stand in C++ for a service; `service` is in Go's form.

@@ -23,7 +23,9 @@ Shape ShapeOf(const Method& method) {
   if (method.client_streaming) {
     return {.kind = "kClientStreaming",
             .new_endpoint = "ClientStreamingEndpoint" + both,
-            .handler = {handler_context, {"::micro::RecvStream<" + request + ">&", "stream"}, handler_response},
+            .handler = {handler_context,
+                        {"::micro::RecvStream<" + request + ">&", "stream"},
+                        handler_response},
             .call = "OpenClientStreaming" + both,
             .client = {client_context},
             .client_result = "::micro::ClientSendStream" + both};
@@ -31,7 +33,9 @@ Shape ShapeOf(const Method& method) {
   if (method.server_streaming) {
     return {.kind = "kServerStreaming",
             .new_endpoint = "ServerStreamingEndpoint" + both,
-            .handler = {handler_context, handler_request, {"::micro::SendStream<" + response + ">&", "stream"}},
+            .handler = {handler_context,
+                        handler_request,
+                        {"::micro::SendStream<" + response + ">&", "stream"}},
             .call = "OpenServerStreaming" + both,
             .client = {client_context, client_request},
             .client_result = "::micro::ClientRecvStream<" + response + ">"};

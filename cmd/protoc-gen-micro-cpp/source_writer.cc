@@ -1,6 +1,6 @@
-#include <algorithm>
-
 #include <google/protobuf/io/printer.h>
+
+#include <algorithm>
 
 #include "absl/strings/escaping.h"
 #include "cmd/protoc-gen-micro-cpp/layout.h"
@@ -34,7 +34,8 @@ void WriteHandler(const Service& service, Printer& out) {
   for (const Method& method : service.methods) {
     out.Print("\n");
     WriteLines(Signature("::micro::Task<::absl::Status> " + name + "::" + method.name,
-                         WithoutNames(ShapeOf(method).handler), " {"), out);
+                         WithoutNames(ShapeOf(method).handler), " {"),
+               out);
     out.Print("  return ::micro::generated::NotImplemented($methods$::$method$);\n}\n", "methods",
               service.names.methods, "method", method.name);
   }
@@ -46,7 +47,8 @@ void WriteEndpoint(const Service& service, const Method& method, Printer& out) {
   std::string arguments;
   for (const Parameter& parameter : shape.handler) {
     const bool is_const = parameter.type.starts_with("const ");
-    parameters += (parameters.empty() ? "" : ", ") + std::string(is_const ? "const auto& " : "auto& ") + parameter.name;
+    parameters += (parameters.empty() ? "" : ", ") +
+                  std::string(is_const ? "const auto& " : "auto& ") + parameter.name;
     arguments += (arguments.empty() ? "" : ", ") + parameter.name;
   }
   out.Print(
@@ -55,8 +57,8 @@ void WriteEndpoint(const Service& service, const Method& method, Printer& out) {
       "    [handler]($parameters$) {\n"
       "      return handler->$method$($arguments$);\n"
       "    }));\n",
-      "new_endpoint", shape.new_endpoint, "methods", service.names.methods, "method", method.name, "parameters",
-      parameters, "arguments", arguments);
+      "new_endpoint", shape.new_endpoint, "methods", service.names.methods, "method", method.name,
+      "parameters", parameters, "arguments", arguments);
   if (method.metadata.empty()) return;
   out.Print("endpoints.back().metadata = {\n");
   for (const auto& [key, value] : method.metadata) {
@@ -67,11 +69,15 @@ void WriteEndpoint(const Service& service, const Method& method, Printer& out) {
 
 void WriteRegister(const Service& service, Printer& out) {
   std::vector<Method> methods = service.methods;
-  std::ranges::sort(methods, {}, &Method::endpoint);  // the order in which go-micro's servers list them
+  std::ranges::sort(methods, {},
+                    &Method::endpoint);  // the order in which go-micro's servers list them
   WriteLines(Signature("void " + service.names.register_function,
                        {{"::micro::Server&", "server"},
-                        {"::std::shared_ptr<" + service.names.handler + ">", methods.empty() ? "" : "handler"},
-                        {"::micro::HandlerOptions", "options"}}, " {"), out);
+                        {"::std::shared_ptr<" + service.names.handler + ">",
+                         methods.empty() ? "" : "handler"},
+                        {"::micro::HandlerOptions", "options"}},
+                       " {"),
+             out);
   out.Indent();
   out.Print("::std::vector<::micro::HandlerEndpoint> endpoints;\n");
   for (const Method& method : methods) WriteEndpoint(service, method, out);
@@ -85,8 +91,10 @@ void WriteRegister(const Service& service, Printer& out) {
 
 void WriteClient(const Service& service, Printer& out) {
   const std::string& name = service.names.client;
-  WriteLines(Signature(name + "::" + name,
-                       {{"::std::string", "name"}, {"::std::shared_ptr<::micro::Client>", "client"}}, ""), out);
+  WriteLines(
+      Signature(name + "::" + name,
+                {{"::std::string", "name"}, {"::std::shared_ptr<::micro::Client>", "client"}}, ""),
+      out);
   out.Print(
       "    : callee_(::std::make_shared<const ::micro::generated::Callee>(\n"
       "          ::std::move(name), ::std::move(client))) {}\n");
@@ -95,12 +103,15 @@ void WriteClient(const Service& service, Printer& out) {
     std::vector<Parameter> parameters = shape.client;
     parameters.push_back({"::micro::CallOptions", "options"});
     out.Print("\n");
-    WriteLines(Signature("::micro::Task<::absl::StatusOr<" + shape.client_result + ">> " + name + "::" + method.name,
-                         parameters, " {"), out);
+    WriteLines(Signature("::micro::Task<::absl::StatusOr<" + shape.client_result + ">> " + name +
+                             "::" + method.name,
+                         parameters, " {"),
+               out);
     out.Print(
         "  return ::micro::generated::$call$(\n"
         "      callee_, $methods$::$method$, $arguments$);\n}\n",
-        "call", shape.call, "methods", service.names.methods, "method", method.name, "arguments", Moved(parameters));
+        "call", shape.call, "methods", service.names.methods, "method", method.name, "arguments",
+        Moved(parameters));
   }
 }
 

@@ -146,7 +146,7 @@ TEST_F(GrpcCall, AContextThatHasEndedSendsNothing) {
 }
 
 TEST_F(GrpcCall, CarriesMetadataAndTellsWhoCalled) {
-  Context ctx = WithMetadata(Context(), {{"X-Trace-Id", "abc"}, {"foo_bar", "z"}, {"Connection", "close"}, {"key-bin", "\x01\xff"}});
+  Context ctx = WithMetadata(Context(), {{"X-Trace-Id", "abc"}, {"foo_bar", "z"}, {"Connection", "close"}});
   const auto response = BlockOn(greeter_.Meta(ctx, {}));
   ASSERT_THAT(response, IsOk());
   const auto& metadata = response->metadata();
@@ -191,7 +191,7 @@ TEST_F(GrpcCall, TellsJsonFromProtobufByItsFirstByteWhereNoHeaderNamesIt) {
 }
 
 TEST_F(GrpcCall, IsReachedUnderAnyPrefix) {
-  const auto frame = codec::Frame{"\x0a\x03Ann"};
+  const auto frame = codec::Frame{"\x0a\x03" "Ann"};
   EXPECT_THAT(CallRaw("Greeter.Hello", "/helloworld.Greeter/Hello", frame), IsOk());
   EXPECT_THAT(CallRaw("Greeter.Hello", "/go.micro.srv.hello.Greeter/Hello", frame), IsOk());
   EXPECT_THAT(CallRaw("Greeter.Hello", "/Greeter/Hello", frame), IsOk());

@@ -9,8 +9,8 @@
 #include "core/mutex.h"
 #include "core/task_scope.h"
 #include "core/testing/eventually.h"
+#include "registry/testing/scripted_registry.h"
 #include "tests/integration/greeter_services.h"
-#include "tests/integration/scripted_registry.h"
 
 namespace micro {
 namespace {
@@ -352,8 +352,8 @@ class ScriptedLifecycle : public Lifecycle {
     return options;
   }
 
-  RegistryScript script_;
-  ScopedPlugin<registry::Registry> plugin_{"scripted", ScriptedRegistryFactory(script_)};
+  registry::RegistryScript script_;
+  ScopedPlugin<registry::Registry> plugin_{"scripted", registry::ScriptedRegistryFactory(script_)};
 };
 
 TEST_F(ScriptedLifecycle, RefreshesItsRegistrationWithItsTtl) {

@@ -151,6 +151,8 @@ std::vector<Setting> ServiceSettings(ServiceOptions& o, std::string& log_level, 
       {"registry", "MICRO_REGISTRY", PluginHelp<registry::Registry>("where services are found", o.registry), Plugin<registry::Registry>(&o.registry)},
       {"registry_address", "MICRO_REGISTRY_ADDRESS", fmt::format("its addresses, comma list (mdns: interfaces) [{}]", or_none(fmt::format("{}", fmt::join(o.registry_options.addresses, ",")))), List(&o.registry_options.addresses)},
       {"selector", "MICRO_SELECTOR", PluginHelp<selector::Strategy>("how a node is chosen", o.selector), Plugin<selector::Strategy>(&o.selector)},
+      {"broker", "MICRO_BROKER", PluginHelp<broker::Broker>("what carries topics", o.broker), Plugin<broker::Broker>(&o.broker)},
+      {"broker_address", "MICRO_BROKER_ADDRESS", fmt::format("its addresses, comma list [{}]", or_none(fmt::format("{}", fmt::join(o.broker_options.addresses, ",")))), List(&o.broker_options.addresses)},
       {"log_level", "MICRO_LOG_LEVEL", "trace, debug, info, warn, error, off [info]", Text(&log_level)},
       {"log_format", "MICRO_LOG_FORMAT", "text, json [text]", Text(&log_format)},
   };

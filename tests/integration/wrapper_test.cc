@@ -54,26 +54,25 @@ CallWrapper NotingCall(Notes& notes, std::string name) {
   };
 }
 
-class NotingClient final : public Client {
+class NotingClient final : public ForwardingClient {
  public:
   NotingClient(Notes& notes, std::string name, std::shared_ptr<Client> next)
-      : notes_(notes), name_(std::move(name)), next_(std::move(next)) {}
+      : ForwardingClient(std::move(next)), notes_(notes), name_(std::move(name)) {}
 
   Task<absl::Status> Call(Context ctx, Request request, codec::Body response, CallOptions options) override {
     notes_.Add(name_ + " in");
-    const absl::Status status = co_await next_->Call(std::move(ctx), request, response, std::move(options));
+    const absl::Status status = co_await next().Call(std::move(ctx), request, response, std::move(options));
     notes_.Add(name_ + " out");
     co_return status;
   }
   Task<absl::StatusOr<std::unique_ptr<RawStream>>> Stream(Context ctx, Request request, CallOptions options) override {
     notes_.Add(name_ + " stream");
-    return next_->Stream(std::move(ctx), request, std::move(options));
+    return next().Stream(std::move(ctx), request, std::move(options));
   }
 
  private:
   Notes& notes_;
   const std::string name_;
-  const std::shared_ptr<Client> next_;
 };
 
 ClientWrapper Noting(Notes& notes, std::string name) {

@@ -27,6 +27,7 @@
 #include "micro/grpc/introspection.h"
 #include "micro/grpc/log.h"
 #include "micro/grpc/server_call.h"
+#include "micro/grpc/tsan.h"
 #include "micro/wire.h"
 
 namespace micro::grpc_wire {
@@ -86,6 +87,7 @@ class AnyPrefixService final : public grpc::CallbackGenericService {
   }
 
   grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override {
+    TsanAcquire(&shared_);
     const std::string_view path = context->method();
     const size_t slash = path.rfind('/');
     if (path.empty() || path[0] != '/' || slash == 0 || slash + 1 == path.size()) {
@@ -162,6 +164,7 @@ class GrpcServerWire final : public ServerWire {
     builder.SetMaxSendMessageSize(options_.max_send_message_size);
     builder.RegisterService(methods_.get());
     builder.RegisterCallbackGenericService(any_prefix_.get());
+    TsanRelease(&shared_);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || bound == 0) {
       server_.reset();

@@ -1,4 +1,5 @@
-// The caller's side of the streams: what main.cc does with itself, and client.cc with another process.
+// The caller's side of the streams: what main.cc does with itself, and client.cc with another
+// process.
 #pragma once
 
 #include <string>

@@ -1,4 +1,5 @@
-// A service that speaks in streams: it starts, holds a conversation with itself and serves until Ctrl-C.
+// A service that speaks in streams: it starts, holds a conversation with itself and serves until
+// Ctrl-C.
 #include <cstdio>
 
 #include "core/log.h"

@@ -1,4 +1,5 @@
-// Another process: opens the vault with the token that it is given. All its calls are logged and carry the token.
+// Another process: opens the vault with the token that it is given. All its calls are logged and
+// carry the token.
 #include <cstdio>
 
 #include "core/errors.h"

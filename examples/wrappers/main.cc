@@ -1,5 +1,5 @@
-// A service behind middleware: every call is logged, and only callers with the token reach the handler. It opens its own vault, once
-// with the token and once without, and serves until Ctrl-C.
+// A service behind middleware: every call is logged, and only callers with the token reach the
+// handler. It opens its own vault, once with the token and once without, and serves until Ctrl-C.
 #include <cstdio>
 
 #include "core/errors.h"
@@ -18,7 +18,8 @@ class Vault final : public wrappers::VaultHandler {
   }
 };
 
-micro::Task<absl::Status> OpenOwnVault(micro::Context ctx, micro::Service& service, std::string token) {
+micro::Task<absl::Status> OpenOwnVault(micro::Context ctx, micro::Service& service,
+                                       std::string token) {
   wrappers::VaultService vault(service.options().name, service.client());
 
   // A call without the token is refused: by a wrapper, before the handler.
@@ -28,7 +29,8 @@ micro::Task<absl::Status> OpenOwnVault(micro::Context ctx, micro::Service& servi
   // This call has a wrapper of its own. client.cc gives one to all calls of its client.
   micro::CallOptions with_token;
   with_token.wrappers = {[&](micro::CallFunc next) { return wrappers::AddToken(token, next); }};
-  CO_ASSIGN_OR_RETURN(const auto opened, co_await vault.Open(ctx, wrappers::OpenRequest(), with_token));
+  CO_ASSIGN_OR_RETURN(const auto opened,
+                      co_await vault.Open(ctx, wrappers::OpenRequest(), with_token));
   std::printf("with the token: %s\n", opened.secret().c_str());
   std::fflush(stdout);
   co_return absl::OkStatus();
@@ -43,9 +45,12 @@ int main(int argc, char** argv) {
   service = micro::NewService({
       .name = "wrappers",
       .description = "A service behind middleware: log and token.",
-      // The first is outermost, so that refused calls are logged too. Wrappers are made after Init has read the flags.
+      // The first is outermost, so that refused calls are logged too. Wrappers are made after Init
+      // has read the flags.
       .handler_wrappers = {wrappers::LogHandled,
-                           [&](micro::HandlerFunc next) { return wrappers::RequireToken(token, next); }},
+                           [&](micro::HandlerFunc next) {
+                             return wrappers::RequireToken(token, next);
+                           }},
       .after_start = {[&](micro::Context ctx) -> micro::Task<absl::Status> {
         absl::Status opened = co_await OpenOwnVault(ctx, *service, token);
         if (once) service->Shutdown();

@@ -13,7 +13,8 @@ using micro::Context;
 using micro::Request;
 using micro::Task;
 
-void Log(std::string_view what, const Request& request, absl::Time start, const absl::Status& status) {
+void Log(std::string_view what, const Request& request, absl::Time start,
+         const absl::Status& status) {
   micro::log::Info(what, {{"endpoint", request.method.endpoint},
                           {"took", micro::Clock::Real().Now() - start},
                           {"status", status}});
@@ -34,8 +35,8 @@ class LoggingClient final : public micro::ForwardingClient {
 
 }  // namespace
 
-// A function that a wrapper returns is a coroutine, and its captures live as long as the server or client that holds it: longer than
-// any call.
+// A function that a wrapper returns is a coroutine, and its captures live as long as the server or
+// client that holds it: longer than any call.
 micro::HandlerFunc LogHandled(micro::HandlerFunc next) {
   return [next](const Context& ctx, const Request& request,
                 micro::Response response) -> Task<absl::Status> {

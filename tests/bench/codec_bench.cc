@@ -1,4 +1,5 @@
-// What codecs cost over protobuf's own calls: the same message written and read both ways, and the ratio of the two.
+// What codecs cost over protobuf's own calls: the same message written and read both ways, and the
+// ratio of the two.
 //
 //   bazel run -c opt //tests/bench:codec_bench [-- --benchmark_filter=json]
 #include <fmt/format.h>
@@ -26,16 +27,21 @@ struct Form {
 
 Form CodecForm(const std::string& content_type) {
   const Codec* codec = micro::codec::ForContentType(content_type).value();
-  return {.name = "micro",
-          .write = [codec](const EchoMessage& message) { return codec->MarshalToString(message).value(); },
-          .read = [codec](const std::string& bytes,
-                          EchoMessage* message) { return codec->UnmarshalFromString(bytes, *message).ok(); }};
+  return {
+      .name = "micro",
+      .write =
+          [codec](const EchoMessage& message) { return codec->MarshalToString(message).value(); },
+      .read =
+          [codec](const std::string& bytes, EchoMessage* message) {
+            return codec->UnmarshalFromString(bytes, *message).ok();
+          }};
 }
 
 Form ProtoForm() {
   return {.name = "protobuf",
           .write = [](const EchoMessage& message) { return message.SerializeAsString(); },
-          .read = [](const std::string& bytes, EchoMessage* message) { return message->ParseFromString(bytes); }};
+          .read = [](const std::string& bytes,
+                     EchoMessage* message) { return message->ParseFromString(bytes); }};
 }
 
 Form JsonForm() {
@@ -58,7 +64,9 @@ Form JsonForm() {
 void Register(const std::string& codec, const Form& form, int size) {
   EchoMessage message;
   message.set_payload(std::string(static_cast<size_t>(size), 'x'));
-  const auto name = [&](const char* what) { return fmt::format("codec.{}.{}.{}B.{}", codec, what, size, form.name); };
+  const auto name = [&](const char* what) {
+    return fmt::format("codec.{}.{}.{}B.{}", codec, what, size, form.name);
+  };
   benchmark::RegisterBenchmark(name("marshal").c_str(), [form, message](benchmark::State& state) {
     for (auto _ : state) {
       const std::string bytes = form.write(message);
@@ -90,7 +98,8 @@ int main(int argc, char** argv) {
     if (!name.ends_with(".micro")) continue;
     const std::string what = name.substr(0, name.size() - std::string(".micro").size());
     const auto theirs = figures.find(what + ".protobuf");
-    if (theirs != figures.end()) bench::PrintFigure(what + ".ratio", ours / theirs->second, "micro/protobuf");
+    if (theirs != figures.end())
+      bench::PrintFigure(what + ".ratio", ours / theirs->second, "micro/protobuf");
   }
   return 0;
 }

@@ -1,4 +1,5 @@
-// The lines that the numbers of a benchmark are read by: `figure NAME VALUE UNIT`, one each, on standard output.
+// The lines that the numbers of a benchmark are read by: `figure NAME VALUE UNIT`, one each, on
+// standard output.
 #pragma once
 
 #include <cstdio>

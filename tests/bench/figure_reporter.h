@@ -1,4 +1,5 @@
-// Runs the benchmarks of a program that uses Google Benchmark, and prints their figures after its table.
+// Runs the benchmarks of a program that uses Google Benchmark, and prints their figures after its
+// table.
 #pragma once
 
 #include <benchmark/benchmark.h>
@@ -18,12 +19,14 @@ using Figures = std::map<std::string, double>;
 
 class FigureReporter final : public benchmark::ConsoleReporter {
  public:
-  FigureReporter() : ConsoleReporter(OO_None) {}  // no colours: its escapes would end up in the first figure
+  FigureReporter()
+      : ConsoleReporter(OO_None) {}  // no colours: its escapes would end up in the first figure
 
   void ReportRuns(const std::vector<Run>& runs) override {
     ConsoleReporter::ReportRuns(runs);
     for (const Run& run : runs) {
-      const bool is_median = run.repetitions > 1 ? run.aggregate_name == "median" : run.run_type == Run::RT_Iteration;
+      const bool is_median =
+          run.repetitions > 1 ? run.aggregate_name == "median" : run.run_type == Run::RT_Iteration;
       if (!is_median) continue;
       std::string name = run.run_name.str();  // "selector.p2c.10nodes/threads:2"
       std::replace(name.begin(), name.end(), '/', '.');
@@ -37,9 +40,11 @@ class FigureReporter final : public benchmark::ConsoleReporter {
   Figures figures_;
 };
 
-// All registered benchmarks, five times in turn; the flags of Google Benchmark say otherwise. Prints a figure for each.
+// All registered benchmarks, five times in turn; the flags of Google Benchmark say otherwise.
+// Prints a figure for each.
 inline Figures RunBenchmarks(int argc, char** argv) {
-  std::vector<std::string> defaults = {"--benchmark_repetitions=5", "--benchmark_report_aggregates_only=true",
+  std::vector<std::string> defaults = {"--benchmark_repetitions=5",
+                                       "--benchmark_report_aggregates_only=true",
                                        "--benchmark_enable_random_interleaving=true"};
   std::vector<char*> arguments(argv, argv + 1);
   for (std::string& flag : defaults) arguments.push_back(flag.data());

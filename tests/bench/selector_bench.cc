@@ -1,4 +1,5 @@
-// What it costs to choose a node: Select and Done of each strategy, CPU time per call, with one thread and with two.
+// What it costs to choose a node: Select and Done of each strategy, CPU time per call, with one
+// thread and with two.
 //
 //   bazel run -c opt //tests/bench:selector_bench [-- --benchmark_filter=p2c]
 #include <fmt/format.h>
@@ -25,7 +26,9 @@ constexpr char kService[] = "greeter";
 // A selector over a service with this many nodes.
 std::unique_ptr<Selector> NewSelector(const std::string& strategy, int nodes) {
   std::shared_ptr<Registry> registry =
-      PluginTable<Registry>::Create("memory", {.addresses = {fmt::format("{}-{}", strategy, nodes)}}).value();
+      PluginTable<Registry>::Create("memory",
+                                    {.addresses = {fmt::format("{}-{}", strategy, nodes)}})
+          .value();
   micro::registry::Service service{.name = kService, .version = "1.0.0"};
   for (int i = 0; i < nodes; ++i) {
     service.nodes.push_back({.id = fmt::format("greeter-{}", i),
@@ -55,8 +58,9 @@ int main(int argc, char** argv) {
   for (const std::string strategy : {"random", "roundrobin", "p2c"}) {
     for (const int nodes : {10, 100, 1000}) {
       const std::shared_ptr<bench::Selector> selector = bench::NewSelector(strategy, nodes);
-      benchmark::RegisterBenchmark(fmt::format("selector.{}.{}nodes", strategy, nodes).c_str(),
-                                   [selector](benchmark::State& state) { bench::PickAndDone(state, *selector); })
+      benchmark::RegisterBenchmark(
+          fmt::format("selector.{}.{}nodes", strategy, nodes).c_str(),
+          [selector](benchmark::State& state) { bench::PickAndDone(state, *selector); })
           ->ThreadRange(1, 2);
     }
   }

@@ -21,7 +21,7 @@
 #include "micro/grpc/bytes.h"
 #include "micro/grpc/credentials.h"
 #include "micro/grpc/headers.h"
-#include "micro/grpc/log.h"
+#include "micro/grpc/runtime.h"
 #include "micro/grpc/status.h"
 #include "micro/grpc/tsan.h"
 #include "micro/wire.h"
@@ -417,7 +417,7 @@ class GrpcClientWire final : public ClientWire {
 };
 
 absl::StatusOr<std::unique_ptr<ClientWire>> NewGrpcClientWire(const ClientOptions& options) {
-  RouteGrpcLog();
+  StartGrpc();
   ASSIGN_OR_RETURN(std::shared_ptr<grpc::ChannelCredentials> credentials, ChannelCredentialsOf(options));
   return std::make_unique<GrpcClientWire>(options, std::move(credentials));
 }

@@ -1,178 +1,171 @@
-// The registry "memory": records shared by all memory registries of the process. For tests, and for programs that call only
-// themselves. Registries made with other addresses ("--registry_address=a") are worlds of their own.
+#include "registry/memory/memory_registry.h"
+
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <map>
-#include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
-#include "core/async.h"
-#include "core/clock.h"
+#include "core/executor.h"
 #include "core/mutex.h"
 #include "core/plugin_table.h"
 #include "core/status_macros.h"
-#include "registry/registry.h"
+#include "registry/event_feed.h"
 
 namespace micro::registry {
 namespace {
 
-constexpr size_t kWatcherQueue = 1024;
-
-// One watcher's end of the news.
-struct Subscription {
-  explicit Subscription(std::string service) : service(std::move(service)) {}
-  const std::string service;  // empty: all
-  Queue<Event> events{kWatcherQueue};
-};
-
-// The records of one world.
+// The records that registries with the same addresses share.
 class Records : public std::enable_shared_from_this<Records> {
  public:
-  static std::shared_ptr<Records> For(const std::vector<std::string>& addresses) {
-    static Mutex& mutex = *new Mutex;
-    static auto& worlds = *new std::map<std::set<std::string>, std::shared_ptr<Records>>;
-    MutexLock lock(mutex);
-    std::shared_ptr<Records>& world = worlds[std::set<std::string>(addresses.begin(), addresses.end())];
-    if (world == nullptr) world = std::make_shared<Records>();
-    return world;
+  explicit Records(Clock& clock) : clock_(clock) {}
+
+  ~Records() {
+    MutexLock lock(mutex_);
+    for (auto& [service, versions] : services_) {
+      for (auto& [version, record] : versions) {
+        for (auto& [id, entry] : record.nodes) clock_.Cancel(entry.timer);
+      }
+    }
   }
 
   void Register(const Service& service, absl::Duration ttl) {
     MutexLock lock(mutex_);
-    const bool is_new = services_[service.name].empty();
-    Service& record = services_[service.name][service.version];
-    MergeNodes(record, service);
+    Record& record = services_[service.name][service.version];
+    Event created{Action::kCreate, WithoutNodes(service)};
+    Event updated{Action::kUpdate, WithoutNodes(service)};
+    const bool changed = record.service != created.service;
+    record.service = created.service;
     for (const Node& node : service.nodes) {
-      const Key key{service.name, service.version, node.id};
-      const uint64_t refresh = ++refreshes_[key];
-      if (ttl <= absl::ZeroDuration()) continue;
-      Clock::Real().At(Clock::Real().Now() + ttl, [weak = weak_from_this(), key, refresh] {
-        // Elsewhere than on the clock's thread: watchers resume there.
-        Executor::Default().Post([weak, key, refresh] {
-          if (const auto records = weak.lock()) records->Expire(key, refresh);
-        });
-      });
+      const auto [place, is_new] = record.nodes.try_emplace(node.id);
+      Entry& entry = place->second;
+      if (is_new) {
+        created.service.nodes.push_back(node);
+      } else {
+        clock_.Cancel(entry.timer);
+        if (changed || entry.node != node) updated.service.nodes.push_back(node);
+      }
+      entry.node = node;
+      entry.expires = absl::InfiniteFuture();
+      if (ttl > absl::ZeroDuration()) SetTimer(service, entry, clock_.Now() + ttl);
     }
-    Tell({is_new ? Action::kCreate : Action::kUpdate, service});
+    if (!created.service.nodes.empty()) feed_.Publish(created);
+    if (!updated.service.nodes.empty()) feed_.Publish(updated);
   }
 
   void Deregister(const Service& service) {
     MutexLock lock(mutex_);
-    for (const Node& node : service.nodes) Remove({service.name, service.version, node.id});
+    for (const Node& node : service.nodes) Remove(service.name, service.version, node.id);
   }
 
-  std::vector<Service> Get(const std::string& name) const {
+  std::vector<Service> Get(const std::string& name) {
     MutexLock lock(mutex_);
     std::vector<Service> found;
-    const auto versions = services_.find(name);
-    if (versions == services_.end()) return found;
-    for (const auto& [version, service] : versions->second) found.push_back(service);
+    if (const auto versions = services_.find(name); versions != services_.end())
+      Append(versions->second, found);
     return found;
   }
 
-  std::vector<Service> List() const {
+  std::vector<Service> List() {
     MutexLock lock(mutex_);
     std::vector<Service> found;
-    for (const auto& [name, versions] : services_) {
-      for (const auto& [version, service] : versions) found.push_back(service);
-    }
+    for (const auto& [name, versions] : services_) Append(versions, found);
     return found;
   }
 
-  std::shared_ptr<Subscription> Subscribe(std::string service) {
-    auto subscription = std::make_shared<Subscription>(std::move(service));
-    MutexLock lock(mutex_);
-    subscriptions_.push_back(subscription);
-    return subscription;
-  }
+  std::unique_ptr<Watcher> Watch(const WatchOptions& options) { return feed_.Watch(options); }
 
  private:
-  struct Key {
-    std::string service, version, node;
-    auto operator<=>(const Key&) const = default;
+  struct Entry {
+    Node node;
+    absl::Time expires = absl::InfiniteFuture();
+    Clock::TimerId timer = 0;
   };
+  struct Record {
+    Service service;  // without nodes
+    std::map<std::string, Entry> nodes;
+  };
+  using Versions = std::map<std::string, Record>;
 
-  void Expire(const Key& key, uint64_t refresh) {
-    MutexLock lock(mutex_);
-    const auto latest = refreshes_.find(key);
-    if (latest != refreshes_.end() && latest->second == refresh) Remove(key);
+  static Service WithoutNodes(const Service& service) {
+    return {service.name, service.version, service.metadata, service.endpoints, {}};
   }
 
-  void Remove(const Key& key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    refreshes_.erase(key);
-    const auto versions = services_.find(key.service);
-    if (versions == services_.end()) return;
-    const auto version = versions->second.find(key.version);
-    if (version == versions->second.end()) return;
-    Service gone = version->second;
-    std::erase_if(gone.nodes, [&](const Node& node) { return node.id != key.node; });
-    if (gone.nodes.empty()) return;
-    if (RemoveNodes(version->second, gone)) versions->second.erase(version);
-    if (versions->second.empty()) services_.erase(versions);
-    Tell({Action::kDelete, std::move(gone)});
+  static void Append(const Versions& versions, std::vector<Service>& found) {
+    for (const auto& [version, record] : versions) {
+      Service& service = found.emplace_back(record.service);
+      for (const auto& [id, entry] : record.nodes) service.nodes.push_back(entry.node);
+    }
   }
 
-  // Queues the news, in order, for whoever watches; they are handed over on the executor, never under the lock.
-  void Tell(Event event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    std::vector<std::shared_ptr<Subscription>> listeners;
-    std::erase_if(subscriptions_, [&](const std::weak_ptr<Subscription>& weak) {
-      const auto subscription = weak.lock();
-      if (subscription == nullptr) return true;
-      if (subscription->service.empty() || subscription->service == event.service.name) {
-        listeners.push_back(subscription);
-      }
-      return false;
+  // Events and what they wake do not belong on the clock's thread: an expiry is handed to the
+  // executor.
+  void SetTimer(const Service& service, Entry& entry, absl::Time expires)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    entry.expires = expires;
+    entry.timer = clock_.At(expires, [weak = weak_from_this(), name = service.name,
+                                      version = service.version, id = entry.node.id] {
+      Executor::Default().Post([weak, name, version, id] {
+        if (const auto records = weak.lock()) records->Expire(name, version, id);
+      });
     });
-    if (listeners.empty()) return;
-    news_.push_back({std::move(listeners), std::move(event)});
-    if (news_.size() == 1) Executor::Default().Post([self = shared_from_this()] { self->Deliver(); });
   }
 
-  void Deliver() {
-    while (true) {
-      News next;
-      {
-        MutexLock lock(mutex_);
-        if (news_.empty()) return;
-        next = news_.front();
-      }
-      for (const auto& listener : next.listeners) {
-        if (!listener->events.Push(next.event)) {
-          listener->events.Close(absl::UnavailableError("the watcher fell behind: watch again"));
-        }
-      }
-      MutexLock lock(mutex_);
-      news_.pop_front();  // last, so that there is one deliverer at a time
-    }
+  // A node that was refreshed meanwhile stays.
+  void Expire(const std::string& name, const std::string& version, const std::string& id) {
+    MutexLock lock(mutex_);
+    const auto service = services_.find(name);
+    if (service == services_.end()) return;
+    const auto record = service->second.find(version);
+    if (record == service->second.end()) return;
+    const auto entry = record->second.nodes.find(id);
+    if (entry == record->second.nodes.end() || entry->second.expires > clock_.Now()) return;
+    Remove(name, version, id);
   }
 
-  struct News {
-    std::vector<std::shared_ptr<Subscription>> listeners;
-    Event event;
+  void Remove(const std::string& name, const std::string& version, const std::string& id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const auto service = services_.find(name);
+    if (service == services_.end()) return;
+    const auto record = service->second.find(version);
+    if (record == service->second.end()) return;
+    const auto entry = record->second.nodes.find(id);
+    if (entry == record->second.nodes.end()) return;
+    Event removed{Action::kDelete, record->second.service};
+    removed.service.nodes.push_back(entry->second.node);
+    clock_.Cancel(entry->second.timer);
+    record->second.nodes.erase(entry);
+    if (record->second.nodes.empty()) service->second.erase(record);
+    if (service->second.empty()) services_.erase(service);
+    feed_.Publish(removed);
+  }
+
+  Clock& clock_;
+  Mutex mutex_;
+  std::map<std::string, Versions> services_ ABSL_GUARDED_BY(mutex_);
+  EventFeed feed_;
+};
+
+// The process's sets of records by addresses, as long as a registry holds them.
+std::shared_ptr<Records> SharedRecords(const std::vector<std::string>& addresses, Clock& clock) {
+  struct Shared {
+    Mutex mutex;
+    std::map<std::vector<std::string>, std::weak_ptr<Records>> records ABSL_GUARDED_BY(mutex);
   };
-
-  mutable Mutex mutex_;
-  std::map<std::string, std::map<std::string, Service>> services_ ABSL_GUARDED_BY(mutex_);  // by name, by version
-  std::map<Key, uint64_t> refreshes_ ABSL_GUARDED_BY(mutex_);
-  std::vector<std::weak_ptr<Subscription>> subscriptions_ ABSL_GUARDED_BY(mutex_);
-  std::deque<News> news_ ABSL_GUARDED_BY(mutex_);
-};
-
-class MemoryWatcher final : public Watcher {
- public:
-  explicit MemoryWatcher(std::shared_ptr<Subscription> subscription) : subscription_(std::move(subscription)) {}
-  ~MemoryWatcher() override { Stop(); }
-  Task<absl::StatusOr<Event>> Next(Context ctx) override { return subscription_->events.Pop(std::move(ctx)); }
-  void Stop() override { subscription_->events.Close(absl::CancelledError("watcher stopped")); }
-
- private:
-  const std::shared_ptr<Subscription> subscription_;
-};
+  static Shared& shared = *new Shared;
+  MutexLock lock(shared.mutex);
+  std::erase_if(shared.records, [](const auto& entry) { return entry.second.expired(); });
+  std::weak_ptr<Records>& place = shared.records[addresses];
+  std::shared_ptr<Records> records = place.lock();
+  if (!records) place = records = std::make_shared<Records>(clock);
+  return records;
+}
 
 class MemoryRegistry final : public Registry {
  public:
-  explicit MemoryRegistry(const Options& options) : records_(Records::For(options.addresses)) {}
+  MemoryRegistry(const Options& options, Clock& clock)
+      : records_(SharedRecords(options.addresses, clock)) {}
 
   std::string_view name() const override { return "memory"; }
 
@@ -192,7 +185,8 @@ class MemoryRegistry final : public Registry {
   Task<absl::StatusOr<std::vector<Service>>> GetService(Context ctx, std::string name) override {
     CO_RETURN_IF_ERROR(ctx.status());
     std::vector<Service> found = records_->Get(name);
-    if (found.empty()) co_return absl::NotFoundError(fmt::format("service {}: not found", name));
+    if (found.empty())
+      co_return absl::NotFoundError(fmt::format("service \"{}\" is not registered", name));
     co_return found;
   }
 
@@ -203,14 +197,19 @@ class MemoryRegistry final : public Registry {
 
   Task<absl::StatusOr<std::unique_ptr<Watcher>>> Watch(Context ctx, WatchOptions options) override {
     CO_RETURN_IF_ERROR(ctx.status());
-    co_return std::make_unique<MemoryWatcher>(records_->Subscribe(std::move(options.service)));
+    co_return records_->Watch(options);
   }
 
  private:
   const std::shared_ptr<Records> records_;
 };
 
-MICRO_PLUGIN(Registry, "memory", [](const Options& options) { return std::make_unique<MemoryRegistry>(options); });
-
 }  // namespace
+
+std::unique_ptr<Registry> NewMemoryRegistry(const Options& options, Clock& clock) {
+  return std::make_unique<MemoryRegistry>(options, clock);
+}
+
+MICRO_PLUGIN(Registry, "memory", [](const Options& options) { return NewMemoryRegistry(options); });
+
 }  // namespace micro::registry

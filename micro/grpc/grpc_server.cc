@@ -87,7 +87,7 @@ class AnyPrefixService final : public grpc::CallbackGenericService {
   }
 
   grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override {
-    TsanAcquire(&shared_);
+    TsanAcquire(this);
     const std::string_view path = context->method();
     const size_t slash = path.rfind('/');
     if (path.empty() || path[0] != '/' || slash == 0 || slash + 1 == path.size()) {
@@ -165,6 +165,7 @@ class GrpcServerWire final : public ServerWire {
     builder.RegisterService(methods_.get());
     builder.RegisterCallbackGenericService(any_prefix_.get());
     TsanRelease(&shared_);
+    TsanRelease(any_prefix_.get());
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || bound == 0) {
       server_.reset();

@@ -263,6 +263,28 @@ TEST_F(Lifecycle, RunEndsWithASignal) {
   EXPECT_THAT(notes_, ElementsAre("stopping: listed", "stopping: listed", "stopping: listed"));
 }
 
+TEST_F(Lifecycle, RunEndsAtOnceWithAContextThatHasEnded) {
+  auto [ctx, cancel] = WithCancel(Context());
+  cancel();
+  ServiceOptions options = GreeterOptions(registry_);
+  options.context = ctx;
+  EXPECT_EQ(NewGreeter(std::move(options))->Run(), 0);
+  EXPECT_FALSE(discovery_.Lists());
+}
+
+TEST_F(Lifecycle, RunEndsWithASignalThatCameWhileItStarted) {
+  ServiceOptions options = GreeterOptions(registry_);
+  options.handle_signals = true;
+  options.before_start = {[](Context) -> Task<absl::Status> {
+    kill(getpid(), SIGTERM);
+    co_return absl::OkStatus();
+  }};
+  options.after_start = {Noting("started")};
+  options.after_stop = {Noting("stopped")};
+  EXPECT_EQ(NewGreeter(std::move(options))->Run(), 0);
+  EXPECT_THAT(notes_, ElementsAre("started: listed", "stopped: not listed"));
+}
+
 TEST_F(Lifecycle, RunFailsWithTheErrorOfTheStart) {
   ServiceOptions options = GreeterOptions(registry_);
   options.before_start = {Noting("failing", absl::InternalError("no database"))};

@@ -4,8 +4,9 @@
 //   std::string bytes; google::protobuf::io::StringOutputStream out(&bytes);
 //   RETURN_IF_ERROR(codec->Marshal(request, out));
 //
-// It reads and writes through protobuf's zero-copy streams, so that the buffers of a wire are never flattened. Codecs have no
-// state: every method may be called from any thread and none waits. Mirrors go-micro's codec.Marshaler.
+// It reads and writes through protobuf's zero-copy streams, so that the buffers of a wire are never
+// flattened. Codecs have no state: every method may be called from any thread and none waits. Mirrors
+// go-micro's codec.Marshaler.
 #pragma once
 
 #include <memory>
@@ -83,12 +84,12 @@ class Codec {
                                         google::protobuf::Message& message) const = 0;
 };
 
-// The codec for a content type, from the linked ones; it lives as long as the process. Parameters ("; charset=utf-8") and case
-// do not matter. Known: application/json, application/grpc+json → json; application/protobuf, application/proto,
-// application/octet-stream, application/grpc, application/grpc+proto → proto; application/grpc+bytes → bytes; and
-// application/grpc+<name>, application/<name> for any linked codec. INVALID_ARGUMENT: `unsupported Content-Type: …`.
-// Waits for nothing and takes no lock. The first call makes every linked codec: a ScopedPlugin<Codec> that a test wants found
-// here stands before it.
+// The codec for a content type, from the linked ones; it lives as long as the process. Parameters
+// ("; charset=utf-8") and case do not matter. INVALID_ARGUMENT: `unsupported Content-Type: …`. Known are
+//   proto: application/protobuf, application/proto, application/octet-stream, application/grpc
+//   any linked codec: application/<name>, application/grpc+<name>
+// Takes no lock. The first call makes every linked codec: a ScopedPlugin<Codec> that a test wants found here
+// stands before it.
 absl::StatusOr<const Codec*> ForContentType(std::string_view content_type);
 
 }  // namespace micro::codec

@@ -13,10 +13,12 @@ class QuietCodec final : public Codec {
   std::string_view name() const override { return "quiet"; }
 
  protected:
-  absl::Status MarshalMessage(const google::protobuf::Message&, google::protobuf::io::ZeroCopyOutputStream&) const override {
+  absl::Status MarshalMessage(const google::protobuf::Message&,
+                              google::protobuf::io::ZeroCopyOutputStream&) const override {
     return absl::OkStatus();
   }
-  absl::Status UnmarshalMessage(google::protobuf::io::ZeroCopyInputStream&, google::protobuf::Message&) const override {
+  absl::Status UnmarshalMessage(google::protobuf::io::ZeroCopyInputStream&,
+                                google::protobuf::Message&) const override {
     return absl::OkStatus();
   }
 };

@@ -72,7 +72,8 @@ TEST(RealClock, RunsTimersInTheOrderOfTheirTimes) {
 
 TEST(RealClock, TakesATimerBack) {
   const auto kept = std::make_shared<int>(7);
-  const Clock::TimerId timer = Clock::Real().At(absl::InfiniteFuture(), [kept] { ADD_FAILURE() << "cancelled, yet run"; });
+  const Clock::TimerId timer =
+      Clock::Real().At(absl::InfiniteFuture(), [kept] { ADD_FAILURE() << "cancelled, yet run"; });
   EXPECT_EQ(kept.use_count(), 2);
   EXPECT_TRUE(Clock::Real().Cancel(timer));
   EXPECT_EQ(kept.use_count(), 1) << "the callback was not freed";

@@ -36,7 +36,8 @@ std::string Quoted(std::string_view text) {
   return nlohmann::json(std::string(text)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-// Adds a JSON string as Go's encoder writes it: <, >, & and the line separators U+2028 and U+2029 are escaped too.
+// Adds a JSON string as Go's encoder writes it: <, >, & and the line separators U+2028 and U+2029 are
+// escaped too.
 void AppendJsonString(std::string& out, std::string_view text) {
   static constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kEscapes = {
       {{"<", "\\u003c"}, {">", "\\u003e"}, {"&", "\\u0026"}, {"\u2028", "\\u2028"}, {"\u2029", "\\u2029"}}};
@@ -119,7 +120,8 @@ Error Parse(std::string_view text) {
   if (!json.is_object()) return plain();
 
   Error error;
-  for (const auto& [key, slot] : {std::pair("id", &error.id), {"detail", &error.detail}, {"status", &error.status}}) {
+  for (const auto& [key, slot] :
+       {std::pair("id", &error.id), {"detail", &error.detail}, {"status", &error.status}}) {
     const auto field = json.find(key);
     if (field == json.end()) continue;
     if (!field->is_string()) return plain();

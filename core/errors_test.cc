@@ -126,14 +126,15 @@ TEST(Errors, JsonFormIsGos) {
 TEST(Errors, JsonFormIsEscapedAsGoDoes) {
   const std::string detail = "<b> & \xe2\x80\xa8\xe2\x80\xa9 \0\x01\b\f\n\r\t\"\\/\x7f \xc3\xa9 \xe6\x97\xa5"s;
   EXPECT_EQ(ToJson(DetailAlone(detail)),
-            "{\"detail\":\"\\u003cb\\u003e \\u0026 \\u2028\\u2029 \\u0000\\u0001\\b\\f\\n\\r\\t\\\"\\\\/\x7f \xc3\xa9 \xe6\x97\xa5\"}");
+            "{\"detail\":\"\\u003cb\\u003e \\u0026 \\u2028\\u2029 \\u0000\\u0001\\b\\f\\n\\r\\t\\\"\\\\/"
+            "\x7f \xc3\xa9 \xe6\x97\xa5\"}");
   EXPECT_EQ(Parse(ToJson(DetailAlone(detail))), DetailAlone(detail));
 }
 
 TEST(Errors, WhatIsNotUtf8BecomesAReplacementCharacter) {
   const std::string replaced = "\xef\xbf\xbd\xef\xbf\xbd(";
   EXPECT_EQ(Parse(ToJson(DetailAlone("\xff\xc3("))), DetailAlone(replaced));
-  EXPECT_EQ(FromStatus(NotFound("id", "\xff\xc3(")), (Error{.id = "id", .code = 404, .detail = replaced, .status = "Not Found"}));
+  EXPECT_THAT(NotFound("id", "\xff\xc3("), IsMicroError(404, "id", replaced));
 }
 
 TEST(Errors, ParseReadsWhatToJsonWrites) {
@@ -152,9 +153,10 @@ TEST(Errors, ParsePassesOverFieldsThatItDoesNotKnow) {
 
 TEST(Errors, ParseTakesAnyOtherTextAsTheDetail) {
   for (const std::string text :
-       {"", "plain text", "no {json}", "[]", "null", "7", "\"text\"", "{", "{\"id\":}", "{\"id\":\"x\"} junk", "{\"id\":7}",
-        "{\"detail\":[\"x\"]}", "{\"code\":\"400\"}", "{\"code\":4.5}", "{\"code\":2147483648}", "{\"code\":-2147483649}",
-        "{\"code\":18446744073709551615}", "{\"code\":1e300}", "{\"code\":99999999999999999999999}", "{\"id\":\"\xff\"}"}) {
+       {"", "plain text", "no {json}", "[]", "null", "7", "\"text\"", "{", "{\"id\":}", "{\"id\":\"x\"} junk",
+        "{\"id\":7}", "{\"id\":\"\xff\"}", "{\"detail\":[\"x\"]}", "{\"code\":\"400\"}", "{\"code\":4.5}",
+        "{\"code\":1e300}", "{\"code\":2147483648}", "{\"code\":-2147483649}",
+        "{\"code\":18446744073709551615}", "{\"code\":99999999999999999999999}"}) {
     EXPECT_EQ(Parse(text), DetailAlone(text));
   }
 }
@@ -205,7 +207,9 @@ TEST(Errors, HttpPhrasesAreGos) {
   EXPECT_EQ(HttpPhrase(413), "Request Entity Too Large");
   EXPECT_EQ(HttpPhrase(416), "Requested Range Not Satisfiable");
   EXPECT_EQ(HttpPhrase(511), "Network Authentication Required");
-  for (const int unknown : {-1, 0, 99, 306, 419, 420, 430, 499, 509, 600}) EXPECT_EQ(HttpPhrase(unknown), "") << unknown;
+  for (const int unknown : {-1, 0, 99, 306, 419, 420, 430, 499, 509, 600}) {
+    EXPECT_EQ(HttpPhrase(unknown), "") << unknown;
+  }
 }
 
 TEST(Errors, TextFormIsOneForPeople) {

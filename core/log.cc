@@ -48,7 +48,8 @@ Settings& Current() {
   return settings;
 }
 
-// `text` with an escape for each control character (\u000a, \u001b, \u0085), so that no text ends a line or moves a terminal.
+// `text` with an escape for each control character (\u000a, \u001b, \u0085), so that no text ends a line or
+// moves a terminal.
 std::string OneLine(std::string_view text) {
   std::string line;
   line.reserve(text.size());
@@ -68,7 +69,8 @@ std::string OneLine(std::string_view text) {
 }
 
 std::string Quoted(std::string_view text) {
-  return OneLine(nlohmann::json(std::string(text)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  const nlohmann::json json = std::string(text);
+  return OneLine(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 // A text value stands bare in the text format unless it would be misread.

@@ -4,7 +4,8 @@
 //   →  2026-11-21T07:50:41.123456Z INFO registered service=helloworld address=127.0.0.1:40123
 //   →  {"time":"2026-11-21T07:50:41.123456Z","level":"info","message":"registered","service":"helloworld",…}    (--log_format=json)
 //
-// Goes to standard error, one line an entry: a control character in any part of it is written as an escape. The level comes from Configure (flag --log_level) or, before that, from MICRO_LOG_LEVEL; it is info by
+// Goes to standard error, one line an entry: a control character in any part of it is written as an escape.
+// The level comes from Configure (flag --log_level) or, before that, from MICRO_LOG_LEVEL; it is info by
 // default. All functions may be called from any thread.
 #pragma once
 
@@ -52,8 +53,8 @@ class Field {
 
 using Fields = std::initializer_list<Field>;
 
-// Sets level ("trace", "debug", "info", "warn", "error", "off") and format ("text", "json"); an empty text changes nothing.
-// INVALID_ARGUMENT, and no change, for any other word: the message lists the words.
+// Sets level ("trace", "debug", "info", "warn", "error", "off") and format ("text", "json"); an empty text
+// changes nothing. INVALID_ARGUMENT, and no change, for any other word: the message lists the words.
 absl::Status Configure(std::string_view level, std::string_view format);
 
 // Whether a line of this level is written: asked before costly fields are made.

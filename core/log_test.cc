@@ -27,7 +27,10 @@ std::string Json(std::string_view message, Fields fields = {}) {
   return Line(Format::kJson, kTime, Level::kInfo, message, fields);
 }
 // What a text line says after its time and level.
-std::string TextOf(Field field) { return Text("m", {field}).substr(std::string("2026-11-21T07:50:41.123456Z INFO m ").size()); }
+std::string TextOf(Field field) {
+  const std::string_view begin = "2026-11-21T07:50:41.123456Z INFO m ";
+  return Text("m", {field}).substr(begin.size());
+}
 
 // Sets level and format for one test.
 class LogSettings : public testing::Test {

@@ -1,7 +1,8 @@
 // Metadata: the text pairs that travel with a call or a message, as headers of whatever wire carries it.
 //
-// A small flat list, in the order of setting. Keys are found without regard to case (HTTP canonicalises them, gRPC lowers them)
-// and keep the case they were set with. A value type; not for several threads at once. Mirrors go-micro's metadata.Metadata.
+// A small flat list, in the order of setting. Keys are found without regard to case (HTTP canonicalises
+// them, gRPC lowers them) and keep the case they were set with. A value type; not for several threads at
+// once. Mirrors go-micro's metadata.Metadata.
 #pragma once
 
 #include <initializer_list>
@@ -71,12 +72,14 @@ class Metadata {
   std::vector<Pair> pairs_;
 };
 
-// `key` as go-micro up to v5.10 shows it to a handler: the first letter of each word upper case, words parted by any
-// ASCII character but letters, digits and '_'; "x-trace-id" becomes "X-Trace-Id", "foo_bar" becomes "Foo_bar".
+// `key` as go-micro up to v5.10 shows it to a handler: the first letter of each word upper case, words
+// parted by any ASCII character but letters, digits and '_'; "x-trace-id" becomes "X-Trace-Id", "foo_bar"
+// becomes "Foo_bar".
 std::string CanonicalKey(std::string_view key);
 
-// Whether a pair that came in with a call goes out again with the calls made on its behalf: false for what describes one hop
-// (lengths, encodings, connection, timeout, "Local", "Remote", pseudo headers, grpc-*, Micro-Topic, …).
+// Whether a pair that came in with a call goes out again with the calls made on its behalf: false for what
+// describes one hop (lengths, encodings, connection, timeout, "Local", "Remote", pseudo headers, grpc-*,
+// Micro-Topic, …).
 bool IsForwarded(std::string_view key);
 
 }  // namespace micro

@@ -92,14 +92,16 @@ TEST(CanonicalKey, IsGosTitleCase) {
 }
 
 TEST(IsForwarded, KeepsWhatBelongsToTheCall) {
-  for (const char* key : {"Authorization", "X-Trace-Id", "Micro-Namespace", "Micro-From-Service", "traceparent", "localx"}) {
+  for (const char* key : {"Authorization", "X-Trace-Id", "Micro-Namespace", "Micro-From-Service",
+                          "traceparent", "localx"}) {
     EXPECT_TRUE(IsForwarded(key)) << key;
   }
 }
 
 TEST(IsForwarded, DropsWhatBelongsToOneHop) {
-  for (const char* key : {"Content-Length", "content-type", "Connection", "Transfer-Encoding", "TE", "Timeout", "Local", "Remote",
-                          "User-Agent", "Micro-Topic", "Host", ":authority", "grpc-timeout", "Grpc-Encoding", "x-content-type", ""}) {
+  for (const char* key : {"Content-Length", "content-type", "Connection", "Transfer-Encoding", "TE", "Timeout",
+                          "Local", "Remote", "User-Agent", "Micro-Topic", "Host", ":authority", "grpc-timeout",
+                          "Grpc-Encoding", "x-content-type", ""}) {
     EXPECT_FALSE(IsForwarded(key)) << key;
   }
 }

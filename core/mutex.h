@@ -1,7 +1,8 @@
 // Mutex, MutexLock and CondVar: std::mutex with clang's thread-safety annotations.
 //
-// Debian's absl::Mutex is not instrumented, so that tsan reports false races on it; this one it understands. Guarded members
-// are declared with ABSL_GUARDED_BY(mutex_), and the compiler refuses an access without the lock.
+// Debian's absl::Mutex is not instrumented, so that tsan reports false races on it; this one it
+// understands. Guarded members are declared with ABSL_GUARDED_BY(mutex_), and the compiler refuses an
+// access without the lock.
 #pragma once
 
 #include <chrono>

@@ -73,7 +73,8 @@ TEST(PluginTable, RefusesASecondOfANameAndNamesBothPlaces) {
   using Table = PluginTable<Animal<2>>;
   EXPECT_THAT(Table::Add("dog", "first.cc:1", Maker<2>("woof")), IsOk());
   EXPECT_THAT(Table::Add("dog", "second.cc:2", Maker<2>("bark")),
-              StatusIs(StatusCode::kAlreadyExists, "animal \"dog\" is registered twice: at first.cc:1 and at second.cc:2"));
+              StatusIs(StatusCode::kAlreadyExists,
+                       "animal \"dog\" is registered twice: at first.cc:1 and at second.cc:2"));
   const auto animal = Table::Create("dog", {.name = "Rex"});
   ASSERT_THAT(animal, IsOk());
   EXPECT_EQ((*animal)->call, "Rex says woof") << "the first one stays";

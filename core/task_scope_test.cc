@@ -71,7 +71,8 @@ TEST(TaskScope, FreesATaskBeforeJoinReturns) {
     const auto gate = std::make_shared<Gate>();
     Tracker::Counts counts;
     TaskScope scope;
-    Spawn(scope, [](std::shared_ptr<Gate> gate, Tracker) -> Task<> { (void)co_await gate->Wait(); }(gate, Tracker(counts)));
+    const auto wait = [](std::shared_ptr<Gate> gate, Tracker) -> Task<> { (void)co_await gate->Wait(); };
+    Spawn(scope, wait(gate, Tracker(counts)));
     std::thread opener([&] { gate->TrySet(true); });
     scope.Join();
     ASSERT_EQ(counts.living(), 0);

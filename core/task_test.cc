@@ -151,7 +151,8 @@ TEST(Task, NestsAHundredThousandDeepWithoutStack) {
   EXPECT_LT(BlockOn(spread()), 4096u);
 }
 
-// The idioms of every handler and client call, which g++ 12 miscompiles: it frees the aggregate's members twice.
+// The idioms of every handler and client call, which g++ 12 miscompiles: it frees the aggregate's members
+// twice.
 struct CallOptions {
   std::string name;
   std::vector<int> retries = {};
@@ -165,7 +166,9 @@ Task<int> Sum(std::vector<int> numbers) { co_return std::accumulate(numbers.begi
 TEST(Task, FreesTheTemporariesOfADesignatedInitialiserOnce) {
   Tracker::Counts counts;
   const auto outer = [&]() -> Task<std::string> {
-    co_return co_await Call({.name = "a name too long for the small string", .retries = {1, 2}, .tracker = Tracker(counts)});
+    co_return co_await Call({.name = "a name too long for the small string",
+                             .retries = {1, 2},
+                             .tracker = Tracker(counts)});
   };
   EXPECT_EQ(BlockOn(outer()), "a name too long for the small string");
   EXPECT_GT(counts.made, 0);

@@ -51,10 +51,11 @@ class SelectingClient final : public Client {
  public:
   using Wires = std::map<std::string, std::unique_ptr<ClientWire>, std::less<>>;
 
-  SelectingClient(ClientOptions options, std::shared_ptr<selector::Selector> selector, Wires wires,
-                  ClientWire* default_wire)
+  SelectingClient(ClientOptions options, std::shared_ptr<selector::Selector> selector,
+                  std::shared_ptr<broker::Broker> broker, Wires wires, ClientWire* default_wire)
       : options_(std::move(options)),
         selector_(std::move(selector)),
+        broker_(std::move(broker)),
         wires_(std::move(wires)),
         default_wire_(default_wire) {
     if (!options_.call_wrappers.empty()) wrapped_ = Wrap(Plain(), options_.call_wrappers);
@@ -130,6 +131,23 @@ class SelectingClient final : public Client {
     co_return std::make_unique<PickedStream>(*std::move(raw), std::move(pick));
   }
 
+  Task<absl::Status> Publish(Context ctx, std::string topic, codec::ConstBody payload, PublishOptions options) override {
+    if (broker_ == nullptr) co_return absl::FailedPreconditionError("this client has no broker (flag --broker)");
+    const std::string content_type =
+        options.content_type.empty() ? std::string(DefaultContentType(*default_wire_)) : options.content_type;
+    const absl::StatusOr<const codec::Codec*> codec = codec::ForContentType(content_type);
+    if (!codec.ok()) co_return ClientError(std::string(codec.status().message()), codec.status().code());
+    broker::Message message;
+    CO_ASSIGN_OR_RETURN(message.body, (*codec)->MarshalToString(payload));
+    for (const auto& [key, value] : ctx.metadata()) {
+      if (IsForwarded(key)) message.header.Set(key, value);
+    }
+    message.header.Set(headers::kContentType, content_type);
+    message.header.Set(headers::kTopic, topic);
+    CO_RETURN_IF_ERROR(co_await broker_->Connect(ctx));
+    co_return co_await broker_->Publish(ctx, options.exchange.empty() ? topic : options.exchange, std::move(message));
+  }
+
  private:
   static registry::Node AddressNode(const CallOptions& options, int attempt) {
     const std::string& address = options.addresses[static_cast<size_t>(attempt) % options.addresses.size()];
@@ -192,6 +210,7 @@ class SelectingClient final : public Client {
 
   const ClientOptions options_;
   const std::shared_ptr<selector::Selector> selector_;
+  const std::shared_ptr<broker::Broker> broker_;
   const Wires wires_;
   ClientWire* const default_wire_;
   CallFunc wrapped_;
@@ -213,7 +232,8 @@ bool RetryOnErrorOrUnsent(const Request& request, int attempt, const absl::Statu
 
 bool RetryAlways(const Request&, int, const absl::Status&) { return true; }
 
-absl::StatusOr<std::shared_ptr<Client>> NewClient(ClientOptions options, std::shared_ptr<selector::Selector> selector) {
+absl::StatusOr<std::shared_ptr<Client>> NewClient(ClientOptions options, std::shared_ptr<selector::Selector> selector,
+                                                  std::shared_ptr<broker::Broker> broker) {
   if (options.wire.empty()) options.wire = "grpc";
   SelectingClient::Wires wires;
   ClientWire* default_wire = nullptr;
@@ -226,7 +246,8 @@ absl::StatusOr<std::shared_ptr<Client>> NewClient(ClientOptions options, std::sh
     ASSIGN_OR_RETURN(std::unique_ptr<ClientWire> wire, PluginTable<ClientWire>::Create(name, options));
     wires.try_emplace(std::string(wire->protocol()), std::move(wire));
   }
-  return std::make_shared<SelectingClient>(std::move(options), std::move(selector), std::move(wires), default_wire);
+  return std::make_shared<SelectingClient>(std::move(options), std::move(selector), std::move(broker), std::move(wires),
+                                            default_wire);
 }
 
 }  // namespace micro

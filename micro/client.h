@@ -12,11 +12,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "broker/broker.h"
 #include "codec/codec.h"
 #include "core/context.h"
 #include "core/task.h"
@@ -68,6 +70,11 @@ struct CallOptions {
   selector::SelectOptions select = {};                       // filters
 };
 
+struct PublishOptions {
+  std::string content_type = {};  // empty: the client's
+  std::string exchange = {};      // the broker's topic, where it is not the message's
+};
+
 // A client's options, with go-micro's defaults.
 struct ClientOptions {
   // Behaviour
@@ -103,14 +110,41 @@ class Client {
   // handler answered.
   virtual Task<absl::Status> Call(Context ctx, Request request, codec::Body response, CallOptions options) = 0;
 
-  // Opens a stream to one node. It has no timeout but the context's and `stream_timeout`.
+  // Opens a stream to one node. It has no timeout but the context's and `stream_timeout`. What `request` lends is used until this
+  // task ends, not by the stream.
   virtual Task<absl::StatusOr<std::unique_ptr<RawStream>>> Stream(Context ctx, Request request, CallOptions options) = 0;
+
+  // Publishes one message with the context's metadata. FAILED_PRECONDITION: there is no broker; else the broker's errors.
+  virtual Task<absl::Status> Publish(Context ctx, std::string topic, codec::ConstBody payload, PublishOptions options) = 0;
+};
+
+// A client that does what another does: the base of a client wrapper, which overrides what it changes.
+class ForwardingClient : public Client {
+ public:
+  explicit ForwardingClient(std::shared_ptr<Client> next) : next_(std::move(next)) {}
+
+  Task<absl::Status> Call(Context ctx, Request request, codec::Body response, CallOptions options) override {
+    return next_->Call(std::move(ctx), std::move(request), response, std::move(options));
+  }
+  Task<absl::StatusOr<std::unique_ptr<RawStream>>> Stream(Context ctx, Request request, CallOptions options) override {
+    return next_->Stream(std::move(ctx), std::move(request), std::move(options));
+  }
+  Task<absl::Status> Publish(Context ctx, std::string topic, codec::ConstBody payload, PublishOptions options) override {
+    return next_->Publish(std::move(ctx), std::move(topic), payload, std::move(options));
+  }
+
+ protected:
+  Client& next() { return *next_; }
+
+ private:
+  const std::shared_ptr<Client> next_;
 };
 
 // Middleware around a whole client: takes the next client and returns one that holds it. Mirrors go-micro's client.Wrapper.
 using ClientWrapper = std::function<std::shared_ptr<Client>(std::shared_ptr<Client> next)>;
 
-// The client that calls through `selector`. INVALID_ARGUMENT names the option that is wrong.
-absl::StatusOr<std::shared_ptr<Client>> NewClient(ClientOptions options, std::shared_ptr<selector::Selector> selector);
+// The client that calls through `selector` and publishes on `broker` (none: it cannot). INVALID_ARGUMENT names the option that is wrong.
+absl::StatusOr<std::shared_ptr<Client>> NewClient(ClientOptions options, std::shared_ptr<selector::Selector> selector,
+                                                  std::shared_ptr<broker::Broker> broker = nullptr);
 
 }  // namespace micro

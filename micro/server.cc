@@ -15,6 +15,7 @@
 #include "core/task_scope.h"
 #include "micro/address.h"
 #include "micro/endpoint_value.h"
+#include "micro/subscriptions.h"
 #include "micro/wire.h"
 
 namespace micro {
@@ -34,8 +35,9 @@ absl::StatusOr<int> StartOnFreePort(ServerWire& wire, const ListenAddress& addre
 
 class RegisteringServer final : public Server {
  public:
-  RegisteringServer(ServerOptions options, std::shared_ptr<registry::Registry> registry)
-      : options_(std::move(options)), registry_(std::move(registry)) {
+  RegisteringServer(ServerOptions options, std::shared_ptr<registry::Registry> registry,
+                    std::shared_ptr<broker::Broker> broker)
+      : options_(std::move(options)), registry_(std::move(registry)), broker_(broker), subscriptions_(std::move(broker)) {
     if (options_.id.empty()) options_.id = RandomUuid();
     if (options_.wire.empty()) options_.wire = "grpc";
     std::tie(loop_ctx_, stop_loop_) = WithCancel(Context());
@@ -47,6 +49,8 @@ class RegisteringServer final : public Server {
   }
 
   void Handle(Handler handler) override { handlers_.push_back(std::move(handler)); }
+
+  void Subscribe(Subscriber subscriber) override { subscriptions_.Add(std::move(subscriber)); }
 
   Task<absl::Status> Start(Context ctx) override {
     auto endpoints = Served();
@@ -61,7 +65,15 @@ class RegisteringServer final : public Server {
                             {"address", JoinHostPort(address.host.empty() ? "0.0.0.0" : address.host, port)},
                             {"advertised", record_.nodes[0].address},
                             {"wire", options_.wire}});
-    co_await RegisterOnce(ctx);
+    absl::Status status = co_await RegisterOnce(ctx);
+    // What the registry will never take is a mistake to mend; anything else may pass, and the server serves on.
+    if (status.ok() || !absl::IsInvalidArgument(status)) {
+      status = co_await subscriptions_.Start(ctx, options_.name, options_.subscriber_wrappers);
+    }
+    if (!status.ok()) {
+      (void)co_await Stop(Context());
+      co_return status;
+    }
     if (options_.register_interval > absl::ZeroDuration()) Spawn(scope_, RegisterLoop());
     co_return absl::OkStatus();
   }
@@ -70,15 +82,11 @@ class RegisteringServer final : public Server {
     if (wire_ == nullptr) co_return absl::OkStatus();
     stop_loop_();
     co_await scope_.Done();
-    absl::Status status;
-    if (registered_) {
-      status = co_await registry_->Deregister(ctx, record_);
-      if (status.ok()) {
-        log::Info("deregistered", {{"service", options_.name}, {"node", record_.nodes[0].id}});
-      } else {
-        log::Warn("could not deregister", {{"service", options_.name}, {"error", status}});
-      }
-    }
+    // A registration whose answer was lost is taken back too, but only one that was certain is owed an answer here.
+    const bool certain = registered_;
+    absl::Status status = co_await Deregister(ctx);
+    if (!certain) status = absl::OkStatus();
+    co_await subscriptions_.Stop(WithTimeout(Context(), options_.grace));
     co_await wire_->Stop(options_.grace);
     wire_.reset();
     co_return status;
@@ -119,6 +127,7 @@ class RegisteringServer final : public Server {
     }
     std::sort(record_.endpoints.begin(), record_.endpoints.end(),
               [](const registry::Endpoint& a, const registry::Endpoint& b) { return a.name < b.name; });
+    for (registry::Endpoint& subscriber : subscriptions_.Records()) record_.endpoints.push_back(std::move(subscriber));
     registry::Node node{.id = options_.name + "-" + options_.id,
                         .address = options_.advertise.empty() ? address : options_.advertise,
                         .metadata = options_.metadata};
@@ -126,22 +135,19 @@ class RegisteringServer final : public Server {
     node.metadata["server"] = wire_->name();
     node.metadata["protocol"] = wire_->protocol();
     node.metadata["registry"] = registry_->name();
+    if (broker_ != nullptr) node.metadata["broker"] = broker_->name();
     record_.nodes.push_back(std::move(node));
   }
 
-  // One turn of registration: asks the check, then registers with up to three attempts. A failure is logged, never fatal.
-  Task<void> RegisterOnce(Context ctx) {
+  // One turn of registration: asks the check, then registers with up to three attempts. A failure is logged; the answer is for Start.
+  Task<absl::Status> RegisterOnce(Context ctx) {
     if (options_.register_check != nullptr) {
       const absl::Status ready = co_await options_.register_check(ctx);
       if (!ready.ok()) {
         log::Warn("the register check failed; the node stays out of the registry",
                   {{"service", options_.name}, {"error", ready}});
-        if (registered_) {
-          registered_ = false;
-          const absl::Status gone = co_await registry_->Deregister(ctx, record_);
-          if (!gone.ok()) log::Warn("could not deregister", {{"service", options_.name}, {"error", gone}});
-        }
-        co_return;
+        (void)co_await Deregister(ctx);  // where that fails, the next turn tries again
+        co_return absl::OkStatus();
       }
     }
     absl::Status status;
@@ -149,6 +155,7 @@ class RegisteringServer final : public Server {
       if (attempt > 0 && !(co_await Sleep(ctx, attempt == 1 ? absl::Milliseconds(100) : absl::Milliseconds(600))).ok()) {
         break;
       }
+      maybe_listed_ = true;
       status = co_await registry_->Register(ctx, record_, {.ttl = options_.register_ttl});
       if (status.ok() || absl::IsInvalidArgument(status)) break;
     }
@@ -161,6 +168,20 @@ class RegisteringServer final : public Server {
                                {"address", record_.nodes[0].address},
                                {"registry", registry_->name()}});
     }
+    co_return status;
+  }
+
+  // Takes the record out of the registry, if it may be there.
+  Task<absl::Status> Deregister(Context ctx) {
+    if (!maybe_listed_) co_return absl::OkStatus();
+    absl::Status status = co_await registry_->Deregister(ctx, record_);
+    if (status.ok()) {
+      maybe_listed_ = registered_ = false;
+      log::Info("deregistered", {{"service", options_.name}, {"node", record_.nodes[0].id}});
+    } else {
+      log::Warn("could not deregister", {{"service", options_.name}, {"error", status}});
+    }
+    co_return status;
   }
 
   Task<void> RegisterLoop() {
@@ -168,16 +189,20 @@ class RegisteringServer final : public Server {
       // A tenth of jitter, so that the nodes of a fleet do not refresh as one.
       const double jitter = 0.9 + 0.2 * RandomUnit();
       if (!(co_await Sleep(loop_ctx_, options_.register_interval * jitter)).ok()) co_return;
-      co_await RegisterOnce(loop_ctx_);
+      (void)co_await RegisterOnce(loop_ctx_);
     }
   }
 
   ServerOptions options_;
   const std::shared_ptr<registry::Registry> registry_;
+  const std::shared_ptr<broker::Broker> broker_;
+  Subscriptions subscriptions_;
   std::vector<Handler> handlers_;
   std::unique_ptr<ServerWire> wire_;
   registry::Service record_;
-  bool registered_ = false;  // written by Start, then the loop, then Stop: one after the other
+  // Written by Start, then the loop, then Stop: one after the other.
+  bool maybe_listed_ = false;  // since a registration was sent, whatever its answer
+  bool registered_ = false;
   Context loop_ctx_;
   CancelFunction stop_loop_;
   TaskScope scope_;
@@ -185,8 +210,9 @@ class RegisteringServer final : public Server {
 
 }  // namespace
 
-std::unique_ptr<Server> NewServer(ServerOptions options, std::shared_ptr<registry::Registry> registry) {
-  return std::make_unique<RegisteringServer>(std::move(options), std::move(registry));
+std::unique_ptr<Server> NewServer(ServerOptions options, std::shared_ptr<registry::Registry> registry,
+                                  std::shared_ptr<broker::Broker> broker) {
+  return std::make_unique<RegisteringServer>(std::move(options), std::move(registry), std::move(broker));
 }
 
 }  // namespace micro

@@ -5,7 +5,7 @@
 //   ...
 //   CO_RETURN_IF_ERROR(co_await server.Stop(ctx));        // deregisters, drains, closes
 //
-// Handle is called before Start, from one thread; the rest from any. Mirrors go-micro's server.Server.
+// Handle and Subscribe are called before Start, from one thread; the rest from any. Mirrors go-micro's server.Server.
 #pragma once
 
 #include <functional>
@@ -16,9 +16,11 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "broker/broker.h"
 #include "core/context.h"
 #include "core/task.h"
 #include "micro/handler.h"
+#include "micro/subscriber.h"
 #include "registry/registry.h"
 
 namespace micro {
@@ -38,6 +40,7 @@ struct ServerOptions {
   // Asked before each registration; while it fails the node stays out of the registry and serves on.
   std::function<Task<absl::Status>(Context)> register_check = nullptr;
   std::vector<HandlerWrapper> wrappers = {};  // the first is outermost
+  std::vector<SubscriberWrapper> subscriber_wrappers = {};
   // How long Stop waits for running calls before it cancels them.
   absl::Duration grace = absl::Seconds(10);
   // TLS: on with both files
@@ -56,11 +59,14 @@ class Server {
   // Adds a handler. What is wrong with it (a name taken, no endpoints) is answered by Start.
   virtual void Handle(Handler handler) = 0;
 
+  // Adds a subscriber; its messages come once the server has started. What is wrong with it is answered by Start.
+  virtual void Subscribe(Subscriber subscriber) = 0;
+
   // Listens, registers (three attempts; when all fail the server serves on and the loop tries again) and keeps registering every
-  // interval. INVALID_ARGUMENT, UNAVAILABLE: an option or address that does not work; the message names its flag.
+  // interval; then subscribes. INVALID_ARGUMENT, UNAVAILABLE: an option or address that does not work; the message names its flag.
   virtual Task<absl::Status> Start(Context ctx) = 0;
 
-  // Deregisters, stops accepting, waits for running calls at most `grace`, cancels the rest.
+  // Deregisters, unsubscribes, stops accepting, waits for running calls at most `grace`, cancels the rest.
   virtual Task<absl::Status> Stop(Context ctx) = 0;
 
   virtual const ServerOptions& options() const = 0;
@@ -69,7 +75,8 @@ class Server {
   virtual registry::Service record() const = 0;
 };
 
-// A server that registers with `registry`.
-std::unique_ptr<Server> NewServer(ServerOptions options, std::shared_ptr<registry::Registry> registry);
+// A server that registers with `registry` and subscribes on `broker` (none: it cannot subscribe).
+std::unique_ptr<Server> NewServer(ServerOptions options, std::shared_ptr<registry::Registry> registry,
+                                  std::shared_ptr<broker::Broker> broker = nullptr);
 
 }  // namespace micro

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -72,11 +73,13 @@ class PluggedService final : public Service {
   Server* server() override { return Parts().server.get(); }
   std::shared_ptr<Client> client() override { return Parts().client; }
   std::shared_ptr<registry::Registry> registry() override { return Parts().registry; }
+  std::shared_ptr<broker::Broker> broker() override { return Parts().broker; }
 
   Task<absl::Status> Start(Context ctx) override {
     CO_RETURN_IF_ERROR(Build());
     PluginTable<codec::Codec>::Freeze();
     PluginTable<registry::Registry>::Freeze();
+    PluginTable<broker::Broker>::Freeze();
     PluginTable<selector::Strategy>::Freeze();
     PluginTable<ServerWire>::Freeze();
     PluginTable<ClientWire>::Freeze();
@@ -128,6 +131,7 @@ class PluggedService final : public Service {
   struct Components {
     std::shared_ptr<registry::Registry> registry;
     std::shared_ptr<registry::Cache> cache;
+    std::shared_ptr<broker::Broker> broker;
     std::shared_ptr<Client> client;
     std::unique_ptr<Server> server;
 
@@ -154,24 +158,38 @@ class PluggedService final : public Service {
     options_.server.name = options_.name;
     options_.server.version = options_.version;
     Append(options_.server.wrappers, options_.handler_wrappers);
+    Append(options_.server.subscriber_wrappers, options_.subscriber_wrappers);
     Append(options_.client.call_wrappers, options_.call_wrappers);
 
     std::shared_ptr<registry::Registry> registry;
     ASSIGN_OR_RETURN(registry, PluginTable<registry::Registry>::Create(options_.registry, options_.registry_options));
+    ASSIGN_OR_RETURN(std::shared_ptr<broker::Broker> broker, MakeBroker());
     ASSIGN_OR_RETURN(std::unique_ptr<selector::Strategy> strategy,
                      PluginTable<selector::Strategy>::Create(options_.selector, {}));
     auto cache = std::make_shared<registry::Cache>(registry);
     auto selector = std::make_shared<selector::Selector>(std::move(strategy), cache);
-    ASSIGN_OR_RETURN(std::shared_ptr<Client> client, NewClient(options_.client, std::move(selector)));
+    ASSIGN_OR_RETURN(std::shared_ptr<Client> client, NewClient(options_.client, std::move(selector), broker));
     for (auto wrapper = options_.client_wrappers.rbegin(); wrapper != options_.client_wrappers.rend(); ++wrapper) {
       client = (*wrapper)(std::move(client));
     }
     parts_ = std::make_unique<Components>();
     parts_->registry = registry;
     parts_->cache = std::move(cache);
+    parts_->broker = broker;
     parts_->client = std::move(client);
-    parts_->server = NewServer(options_.server, std::move(registry));
+    parts_->server = NewServer(options_.server, std::move(registry), std::move(broker));
     return absl::OkStatus();
+  }
+
+  // The broker that was asked for; without a wish the one inside the process, and none where that is not linked.
+  absl::StatusOr<std::shared_ptr<broker::Broker>> MakeBroker() const {
+    const std::vector<std::string> linked = PluginTable<broker::Broker>::Names();
+    std::string name = options_.broker;
+    if (name.empty()) {
+      if (std::find(linked.begin(), linked.end(), "memory") == linked.end()) return nullptr;
+      name = "memory";
+    }
+    return PluginTable<broker::Broker>::Create(name, options_.broker_options);
   }
 
   template <class Wrapper>

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "broker/broker.h"
 #include "core/context.h"
 #include "core/task.h"
 #include "micro/client.h"
@@ -39,11 +40,14 @@ struct ServiceOptions {
   std::string registry = "mdns";     // plugins, by name
   registry::Options registry_options = {};
   std::string selector = "random";
+  std::string broker = {};           // empty: memory where it is linked, else none
+  broker::Options broker_options = {};
 
   // Middleware; the first of each list is outermost. Handler and call wrappers may stand here or in `server` and `client`.
   std::vector<HandlerWrapper> handler_wrappers = {};
   std::vector<CallWrapper> call_wrappers = {};
   std::vector<ClientWrapper> client_wrappers = {};
+  std::vector<SubscriberWrapper> subscriber_wrappers = {};
 
   // In order; the first error of the start ones ends the start. All stop ones run.
   std::vector<Hook> before_start = {}, after_start = {}, before_stop = {}, after_stop = {};
@@ -72,6 +76,7 @@ class Service {
   virtual Server* server() = 0;
   virtual std::shared_ptr<Client> client() = 0;
   virtual std::shared_ptr<registry::Registry> registry() = 0;
+  virtual std::shared_ptr<broker::Broker> broker() = 0;
 
   // before_start, server start and registration, after_start. On an error what was started is stopped again.
   virtual Task<absl::Status> Start(Context ctx) = 0;

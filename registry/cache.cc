@@ -26,7 +26,6 @@ struct Entry {
   bool asking = true;                // a lookup is under way
   bool used = true;                  // since the last lookup
   std::vector<Waiter> waiters;       // for the end of the lookup
-  std::shared_ptr<Watcher> watcher;  // while there is one
 };
 
 // What `services` becomes by one event of the watch.
@@ -140,6 +139,8 @@ Task<void> Cache::State::Follow(std::string service) {
         std::vector<Service> services;
         if (entry.snapshot != nullptr) services = entry.snapshot->services;
         Apply(services, *event);
+        // The last node has gone: who asks for the service may look at once, it may have a new one.
+        if (services.empty()) entry.looked_up = absl::InfinitePast();
         Publish(entry, std::move(services), Clock::Real().Now(), absl::OkStatus());
         continue;
       }

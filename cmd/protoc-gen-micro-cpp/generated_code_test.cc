@@ -129,6 +129,7 @@ class LoopbackStream final : private Queues, public QueueStream {
 class FakeServer final : public Server {
  public:
   void Handle(Handler handler) override { handlers.push_back(std::move(handler)); }
+  void Subscribe(Subscriber) override {}
   Task<absl::Status> Start(Context) override { co_return absl::OkStatus(); }
   Task<absl::Status> Stop(Context) override { co_return absl::OkStatus(); }
   const ServerOptions& options() const override { return options_; }
@@ -171,6 +172,9 @@ class LoopbackClient final : public Client {
     Note(request, options);
     co_return std::make_unique<LoopbackStream>(server_.Find(request.method.endpoint), half_close);
   }
+  Task<absl::Status> Publish(Context, std::string, codec::ConstBody, PublishOptions) override {
+    co_return absl::UnimplementedError("generated code publishes nothing");
+  }
 
   bool half_close = true;
   std::string service;  // of the last call
@@ -197,6 +201,9 @@ class RefusingClient final : public Client {
   }
   Task<absl::StatusOr<std::unique_ptr<RawStream>>> Stream(Context, Request, CallOptions) override {
     co_return std::make_unique<EndedStream>(sent_);
+  }
+  Task<absl::Status> Publish(Context, std::string, codec::ConstBody, PublishOptions) override {
+    co_return absl::UnimplementedError("generated code publishes nothing");
   }
 
  private:

@@ -1,5 +1,5 @@
-// The codec "json": protobuf's JSON mapping. It writes lowerCamelCase names and 64-bit integers as text; it reads either form of
-// names, and skips fields that it does not know.
+// The codec "json": protobuf's JSON mapping. It writes lowerCamelCase names and 64-bit integers as text; it
+// reads either form of names, and skips fields that it does not know.
 #include <fmt/format.h>
 #include <google/protobuf/message.h>
 #include <google/protobuf/util/json_util.h>
@@ -14,8 +14,9 @@ namespace {
 // Nested as deep as protobuf's reader lets objects be.
 constexpr int kMostDepth = 100;
 
-// Whether `json` nests deeper than that. Protobuf's reader sets arrays no limit, and its time grows with the square of their
-// depth: 16 KiB of brackets keep it busy for a second. Strings may stand in either quotes there.
+// Whether `json` nests deeper than that. Protobuf's reader sets arrays no limit, and its time grows with
+// the square of their depth: 16 KiB of brackets keep it busy for a second. Strings may stand in either
+// quotes there.
 bool IsTooDeep(std::string_view json) {
   int depth = 0;
   char quote = 0;  // of the string that we are in

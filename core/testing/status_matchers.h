@@ -5,8 +5,8 @@
 //   EXPECT_THAT(config, StatusIs(absl::StatusCode::kInvalidArgument, testing::HasSubstr("linked: ")));
 //   EXPECT_THAT(reply, IsMicroError(404, "helloworld", testing::HasSubstr("no user")));
 //
-// All of them take a Status or a StatusOr, and say in a failure which status it was. They live in namespace micro, so that
-// `testing::` keeps meaning GoogleTest's.
+// All of them take a Status or a StatusOr, and say in a failure which status it was. They live in namespace
+// micro, so that `testing::` keeps meaning GoogleTest's.
 #pragma once
 
 #include <ostream>

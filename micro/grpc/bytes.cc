@@ -32,6 +32,7 @@ class SliceOutputStream final : public google::protobuf::io::ZeroCopyOutputStrea
   }
 
   void BackUp(int count) override {
+    if (!open_) return;  // protobuf gives back nothing of a message without bytes
     written_ -= static_cast<size_t>(count);
     GRPC_SLICE_SET_LENGTH(last_, GRPC_SLICE_LENGTH(last_) - static_cast<size_t>(count));
   }
@@ -53,7 +54,7 @@ class SliceOutputStream final : public google::protobuf::io::ZeroCopyOutputStrea
   const size_t limit_;
   size_t written_ = 0;
   bool open_ = false;
-  grpc_slice last_;
+  grpc_slice last_ = grpc_empty_slice();
   std::vector<grpc::Slice> slices_;
 };
 

@@ -25,8 +25,9 @@
 #include "micro/address.h"
 #include "micro/grpc/credentials.h"
 #include "micro/grpc/introspection.h"
-#include "micro/grpc/log.h"
+#include "micro/grpc/runtime.h"
 #include "micro/grpc/server_call.h"
+#include "micro/grpc/tsan.h"
 #include "micro/wire.h"
 
 namespace micro::grpc_wire {
@@ -86,6 +87,7 @@ class AnyPrefixService final : public grpc::CallbackGenericService {
   }
 
   grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override {
+    TsanAcquire(this);
     const std::string_view path = context->method();
     const size_t slash = path.rfind('/');
     if (path.empty() || path[0] != '/' || slash == 0 || slash + 1 == path.size()) {
@@ -147,7 +149,7 @@ class GrpcServerWire final : public ServerWire {
   std::string_view transport() const override { return "grpc"; }
 
   absl::StatusOr<int> Start(const std::string& host, int port, std::vector<ServedEndpoint> endpoints) override {
-    RouteGrpcLog();
+    StartGrpc();
     ASSIGN_OR_RETURN(std::shared_ptr<grpc::ServerCredentials> credentials, ServerCredentialsOf(options_));
     endpoints_ = std::move(endpoints);
     for (ServedEndpoint& endpoint : IntrospectionEndpoints(endpoints_, health_)) endpoints_.push_back(std::move(endpoint));
@@ -162,6 +164,8 @@ class GrpcServerWire final : public ServerWire {
     builder.SetMaxSendMessageSize(options_.max_send_message_size);
     builder.RegisterService(methods_.get());
     builder.RegisterCallbackGenericService(any_prefix_.get());
+    TsanRelease(&shared_);
+    TsanRelease(any_prefix_.get());
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || bound == 0) {
       server_.reset();
@@ -183,8 +187,8 @@ class GrpcServerWire final : public ServerWire {
     // handler that ignores its cancellation can hold that up; it is left behind after as long again, and said.
     std::shared_ptr<grpc::Server> server = std::move(server_);
     auto down = std::make_shared<OneShot<bool>>();
-    Executor::Default().Post([server, grace, down] {
-      server->Shutdown(std::chrono::system_clock::now() + absl::ToChronoNanoseconds(grace));
+    Executor::Default().Post([raw = server.get(), grace, down] {
+      raw->Shutdown(std::chrono::system_clock::now() + absl::ToChronoNanoseconds(grace));
       down->TrySet(true);
     });
     const absl::StatusOr<bool> ended = co_await Await(WithTimeout(Context(), grace * 2 + absl::Seconds(5)), down);

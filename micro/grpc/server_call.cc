@@ -186,9 +186,10 @@ class StreamCall final : public BidiReactor, public RawStream {
     StreamCall& call;
     bool await_ready() { return false; }
     void await_suspend(std::coroutine_handle<> waiter) {
-      call.read_.waiter = waiter;
-      TsanRelease(&call);
-      call.StartRead(&call.incoming_);
+      StreamCall& alive = call;  // the operation may end, and this awaiter with it, before it has started
+      alive.read_.waiter = waiter;
+      TsanRelease(&alive);
+      alive.StartRead(&alive.incoming_);
     }
     bool await_resume() { return call.read_.ok; }
   };
@@ -196,9 +197,10 @@ class StreamCall final : public BidiReactor, public RawStream {
     StreamCall& call;
     bool await_ready() { return false; }
     void await_suspend(std::coroutine_handle<> waiter) {
-      call.write_.waiter = waiter;
-      TsanRelease(&call);
-      call.StartWrite(&call.outgoing_);
+      StreamCall& alive = call;
+      alive.write_.waiter = waiter;
+      TsanRelease(&alive);
+      alive.StartWrite(&alive.outgoing_);
     }
     bool await_resume() { return call.write_.ok; }
   };
@@ -251,6 +253,7 @@ class RefusedCall final : public BidiReactor {
 grpc::ServerUnaryReactor* StartUnary(const ServerShared& shared, const ServedEndpoint& endpoint,
                                      grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
                                      grpc::ByteBuffer* response) {
+  TsanAcquire(&shared);
   auto* call = new UnaryCall(shared, endpoint, context, request, response);
   call->Run();
   return call;
@@ -258,6 +261,7 @@ grpc::ServerUnaryReactor* StartUnary(const ServerShared& shared, const ServedEnd
 
 BidiReactor* StartStream(const ServerShared& shared, const ServedEndpoint& endpoint,
                          grpc::CallbackServerContext* context) {
+  TsanAcquire(&shared);
   auto* call = new StreamCall(shared, endpoint, context);
   call->Run();
   return call;

@@ -12,15 +12,15 @@ extern "C" void __tsan_release(void*);
 
 namespace micro::grpc_wire {
 
-inline void TsanRelease([[maybe_unused]] void* object) {
+inline void TsanRelease([[maybe_unused]] const void* object) {
 #ifdef MICRO_TSAN
-  __tsan_release(object);
+  __tsan_release(const_cast<void*>(object));
 #endif
 }
 
-inline void TsanAcquire([[maybe_unused]] void* object) {
+inline void TsanAcquire([[maybe_unused]] const void* object) {
 #ifdef MICRO_TSAN
-  __tsan_acquire(object);
+  __tsan_acquire(const_cast<void*>(object));
 #endif
 }
 

@@ -17,6 +17,7 @@
 
 #include "core/log.h"
 #include "tests/bench/echo_peer.h"
+#include "tests/bench/figure.h"
 
 namespace bench {
 namespace {
@@ -86,10 +87,6 @@ Sample Measure(const std::string& implementation, const Child& server, const std
   return {static_cast<double>(calls) / measured, p50 / 1e3, p99 / 1e3, (after - before) * 1e6 / all, client_cpu * 1e6 / all};
 }
 
-void Figure(const std::string& name, double value, const char* unit) {
-  std::printf("figure %s %.3f %s\n", name.c_str(), value, unit);
-}
-
 int RunRounds(int rounds, double seconds) {
   std::map<std::string, Child> servers;
   std::map<std::string, std::string> addresses;
@@ -134,17 +131,17 @@ int RunRounds(int rounds, double seconds) {
       std::printf("%8d %5d ratio %10.3f %9.3f %9.3f %12.3f %12.3f\n", payload, concurrency, qps, p50, p99, cpu, client);
       const std::string name = fmt::format("rpc_overhead.{}B.c{}", payload, concurrency);
       for (const auto& [implementation, m] : median) {
-        Figure(name + "." + implementation + ".qps", m.qps, "calls/s");
-        Figure(name + "." + implementation + ".p50", m.p50_us, "us");
-        Figure(name + "." + implementation + ".p99", m.p99_us, "us");
-        Figure(name + "." + implementation + ".server_cpu", m.server_cpu_us, "us/call");
-        Figure(name + "." + implementation + ".client_cpu", m.client_cpu_us, "us/call");
+        PrintFigure(name + "." + implementation + ".qps", m.qps, "calls/s");
+        PrintFigure(name + "." + implementation + ".p50", m.p50_us, "us");
+        PrintFigure(name + "." + implementation + ".p99", m.p99_us, "us");
+        PrintFigure(name + "." + implementation + ".server_cpu", m.server_cpu_us, "us/call");
+        PrintFigure(name + "." + implementation + ".client_cpu", m.client_cpu_us, "us/call");
       }
-      Figure(name + ".ratio.qps", qps, "sdk/raw");
-      Figure(name + ".ratio.p50", p50, "sdk/raw");
-      Figure(name + ".ratio.p99", p99, "sdk/raw");
-      Figure(name + ".ratio.server_cpu", cpu, "sdk/raw");
-      Figure(name + ".ratio.client_cpu", client, "sdk/raw");
+      PrintFigure(name + ".ratio.qps", qps, "sdk/raw");
+      PrintFigure(name + ".ratio.p50", p50, "sdk/raw");
+      PrintFigure(name + ".ratio.p99", p99, "sdk/raw");
+      PrintFigure(name + ".ratio.server_cpu", cpu, "sdk/raw");
+      PrintFigure(name + ".ratio.client_cpu", client, "sdk/raw");
       std::fflush(stdout);
     }
   }

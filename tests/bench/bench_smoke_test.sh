@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Each benchmark for a moment: that it runs, and prints all of its figures.
+source examples/test_programs.sh
+
+# figures WANTED PROGRAM ARGS…
+figures() {
+  local wanted=$1
+  shift
+  "$@" >"$TEST_TMPDIR/out" 2>"$TEST_TMPDIR/err"
+  expect 0 $? "exit code of $1"
+  expect "$wanted" "$(grep -cE '^figure [A-Za-z0-9_.:/]+ [0-9]+\.[0-9]+ [a-z/]+$' "$TEST_TMPDIR/out")" "figures of $1"
+}
+
+quick="--benchmark_min_time=0.001 --benchmark_repetitions=1 --benchmark_report_aggregates_only=false"
+figures 18 tests/bench/selector_bench $quick  # strategies × numbers of nodes × threads
+figures 24 tests/bench/codec_bench $quick     # codecs × directions × sizes × (ours, protobuf's, ratio)
+figures 60 tests/bench/rpc_overhead --rounds=1 --seconds=0.05
+
+finish

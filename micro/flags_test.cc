@@ -155,6 +155,7 @@ TEST_F(Flags, NameThePluginsThatAreLinkedInPlaceOfAnUnknownOne) {
               Refused("registry \"zonk\" is not linked; linked: memory (flag --registry)"));
   EXPECT_THAT(Parse({"--selector=zonk"}).status(),
               Refused("selector \"zonk\" is not linked; linked: p2c, random, roundrobin (flag --selector)"));
+  EXPECT_THAT(Parse({"--broker=zonk"}).status(), Refused("broker \"zonk\" is not linked; linked: memory (flag --broker)"));
   EXPECT_THAT(Parse({"--server=zonk"}).status(), Refused("server \"zonk\" is not linked; linked: grpc (flag --server)"));
   EXPECT_THAT(Parse({"--client=zonk"}).status(), Refused("client \"zonk\" is not linked; linked: grpc (flag --client)"));
 }
@@ -227,7 +228,8 @@ TEST_F(Flags, SetEveryOptionThatTheyName) {
                      "--server_tls_cert=sc", "--server_tls_key=sk", "--server_tls_ca=sa", "--server_max_message_size=100",
                      "--client_request_timeout=4s", "--client_retries=0", "--client_pool_size=2", "--client_pool_ttl=6s",
                      "--client_content_type=application/json", "--client_tls_ca=ca", "--client_tls_cert=cc",
-                     "--client_tls_key=ck", "--client_tls_server_name=cn", "--registry=memory", "--selector=p2c"}),
+                     "--client_tls_key=ck", "--client_tls_server_name=cn", "--registry=memory", "--selector=p2c", "--broker=memory",
+                     "--broker_address=b:1,b:2"}),
               IsOk());
   EXPECT_EQ(options_.server.wire, "grpc");
   EXPECT_EQ(options_.server.address, ":7");
@@ -249,6 +251,8 @@ TEST_F(Flags, SetEveryOptionThatTheyName) {
   EXPECT_EQ(options_.client.tls_server_name, "cn");
   EXPECT_EQ(options_.registry, "memory");
   EXPECT_EQ(options_.selector, "p2c");
+  EXPECT_EQ(options_.broker, "memory");
+  EXPECT_THAT(options_.broker_options.addresses, ElementsAre("b:1", "b:2"));
 }
 
 // ---- A program's own ----

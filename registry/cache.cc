@@ -89,7 +89,9 @@ Task<void> Cache::State::Lookup(std::string service) {
   std::vector<Waiter> waiters;
   {
     MutexLock lock(mutex);
-    Entry& entry = entries[service];
+    const auto place = entries.find(service);
+    if (place == entries.end()) co_return;  // forgotten meanwhile: nobody would follow what is put here
+    Entry& entry = place->second;
     const absl::Time now = Clock::Real().Now();
     entry.looked_up = now;
     entry.asking = false;

@@ -8,6 +8,13 @@
 #include "core/clock.h"
 
 namespace micro::grpc_wire {
+namespace {
+
+int DialMillis(absl::Duration timeout) {
+  return static_cast<int>(absl::ToInt64Milliseconds(std::clamp(timeout, absl::Milliseconds(1), absl::Hours(24))));
+}
+
+}  // namespace
 
 Connections::Connections(const std::vector<std::shared_ptr<grpc::Channel>>& channels) {
   for (const auto& channel : channels) stubs_.emplace_back(channel);
@@ -36,7 +43,8 @@ std::shared_ptr<Connections> Pool::Add(const std::string& address, int64_t now) 
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
     arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);     // retries are the client's, by its policy
     arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // nodes are called directly
-    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+    // Not a pause, for all its name, but how long TCP, TLS and HTTP/2 may take to connect.
+    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, DialMillis(options_.dial_timeout));
     arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
     arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5000);
     if (!options_.tls_server_name.empty()) arguments.SetSslTargetNameOverride(options_.tls_server_name);

@@ -176,13 +176,13 @@ class GrpcServerWire final : public ServerWire {
               : fmt::format("gRPC refuses the certificate {} with the key {} (flags --server_tls_cert, --server_tls_key)",
                             options_.tls_cert, options_.tls_key));
     }
-    health_->SetServing(true);
+    health_->Start();
     return bound;
   }
 
   Task<void> Stop(absl::Duration grace) override {
     if (server_ == nullptr) co_return;
-    health_->SetServing(false);
+    health_->Stop();
     // gRPC tells its peers to go (GOAWAY), waits for calls until the deadline, cancels the rest and waits for their ends. Only a
     // handler that ignores its cancellation can hold that up; it is left behind after as long again, and said.
     std::shared_ptr<grpc::Server> server = std::move(server_);

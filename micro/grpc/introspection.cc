@@ -20,22 +20,30 @@ using google::protobuf::FileDescriptor;
 struct Health::State {
   Mutex mutex;
   bool serving ABSL_GUARDED_BY(mutex) = false;
+  bool stopped ABSL_GUARDED_BY(mutex) = false;
   std::vector<std::shared_ptr<OneShot<bool>>> watchers ABSL_GUARDED_BY(mutex);
+
+  wire::HealthCheckResponse::ServingStatus Now() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    return serving ? wire::HealthCheckResponse::SERVING : wire::HealthCheckResponse::NOT_SERVING;
+  }
+
+  void Set(bool now_serving) {
+    std::vector<std::shared_ptr<OneShot<bool>>> woken;
+    {
+      MutexLock lock(mutex);
+      serving = now_serving;
+      stopped = !now_serving;
+      woken.swap(watchers);
+    }
+    for (const auto& watcher : woken) watcher->TrySet(true);
+  }
 };
 
 Health::Health() : state_(std::make_shared<State>()) {}
 Health::~Health() = default;
 
-void Health::SetServing(bool serving) {
-  std::vector<std::shared_ptr<OneShot<bool>>> watchers;
-  {
-    MutexLock lock(state_->mutex);
-    if (state_->serving == serving) return;
-    state_->serving = serving;
-    watchers.swap(state_->watchers);
-  }
-  for (const auto& watcher : watchers) watcher->TrySet(true);
-}
+void Health::Start() { state_->Set(true); }
+void Health::Stop() { state_->Set(false); }
 
 // grpc.health.v1.Health. Every service of a server has the server's health.
 class HealthService {
@@ -46,7 +54,8 @@ class HealthService {
   Task<absl::Status> Check(const Context&, const wire::HealthCheckRequest& request,
                            wire::HealthCheckResponse& response) const {
     if (!Knows(request.service())) co_return absl::NotFoundError("unknown service");
-    response.set_status(Now());
+    MutexLock lock(health_->state_->mutex);
+    response.set_status(health_->state_->Now());
     co_return absl::OkStatus();
   }
 
@@ -54,25 +63,24 @@ class HealthService {
                            SendStream<wire::HealthCheckResponse>& stream) const {
     while (true) {
       auto changed = std::make_shared<OneShot<bool>>();
+      wire::HealthCheckResponse response;
+      bool last = false;
       {
         MutexLock lock(health_->state_->mutex);
+        response.set_status(health_->state_->Now());
+        last = health_->state_->stopped;
         std::erase_if(health_->state_->watchers, [](const auto& watcher) { return watcher.use_count() == 1; });
         health_->state_->watchers.push_back(changed);
       }
-      wire::HealthCheckResponse response;
-      response.set_status(Knows(request.service()) ? Now() : wire::HealthCheckResponse::SERVICE_UNKNOWN);
+      if (!Knows(request.service())) response.set_status(wire::HealthCheckResponse::SERVICE_UNKNOWN);
       CO_RETURN_IF_ERROR(co_await stream.Send(response));
+      if (last) co_return absl::UnavailableError("the service is stopping");
       CO_RETURN_IF_ERROR((co_await Await(ctx, std::move(changed))).status());
     }
   }
 
  private:
   bool Knows(const std::string& service) const { return service.empty() || services_.contains(service); }
-
-  wire::HealthCheckResponse::ServingStatus Now() const {
-    MutexLock lock(health_->state_->mutex);
-    return health_->state_->serving ? wire::HealthCheckResponse::SERVING : wire::HealthCheckResponse::NOT_SERVING;
-  }
 
   const std::shared_ptr<Health> health_;
   const std::set<std::string> services_;

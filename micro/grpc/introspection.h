@@ -13,7 +13,8 @@ class Health {
  public:
   Health();
   ~Health();
-  void SetServing(bool serving);
+  void Start();  // SERVING from now on
+  void Stop();   // NOT_SERVING from now on: the last that watchers hear, their streams end
 
  private:
   friend class HealthService;

@@ -45,7 +45,9 @@ registry::Value Tree(const Descriptor& message, std::string name, int level) {
     if (field.is_map()) {
       value.values.push_back({.name = field.name(), .type = "", .values = {}});
     } else if (field.is_repeated()) {
-      value.values.push_back({.name = field.name(), .type = "[]" + GoType(field), .values = {}});
+      // [][]uint8 is "[]": a Go slice has no name of its own.
+      const bool nameless = field.type() == FieldDescriptor::TYPE_BYTES;
+      value.values.push_back({.name = field.name(), .type = "[]" + (nameless ? "" : GoType(field)), .values = {}});
     } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
       value.values.push_back(Tree(*field.message_type(), field.name(), level + 1));
     } else {

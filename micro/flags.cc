@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <utility>
@@ -184,6 +185,17 @@ absl::Status Apply(const Setting& setting, std::string_view text, std::string_vi
       fmt::format("{}: \"{}\" is not {}", source, text, std::string(status.message())));
 }
 
+// The arguments as CLI11 takes them: from the last to the first, and --name= as two, or it would take the next one for the value.
+std::vector<std::string> ForCli11(const std::vector<std::string>& arguments) {
+  std::vector<std::string> taken;
+  for (auto argument = arguments.rbegin(); argument != arguments.rend(); ++argument) {
+    const bool empties = argument->starts_with("--") && argument->find('=') + 1 == argument->size();
+    if (empties) taken.emplace_back();
+    taken.push_back(empties ? argument->substr(0, argument->size() - 1) : *argument);
+  }
+  return taken;
+}
+
 }  // namespace
 
 absl::StatusOr<ParsedFlags> ParseFlags(const std::string& program, std::vector<std::string> arguments,
@@ -197,6 +209,7 @@ absl::StatusOr<ParsedFlags> ParseFlags(const std::string& program, std::vector<s
   app.set_help_flag("-h,--help", "prints this");
   std::map<std::string, std::string> given;
   ParsedFlags parsed;
+  std::vector<std::string> after_flags;  // behind "--"
   try {
     for (const Setting& setting : settings) {
       std::string help = setting.help;
@@ -207,9 +220,10 @@ absl::StatusOr<ParsedFlags> ParseFlags(const std::string& program, std::vector<s
       if (setting.is_bool) option->expected(0, 1);
     }
     app.allow_extras();
-    std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the end
-    app.parse(std::move(arguments));
+    const auto end = std::find(arguments.begin(), arguments.end(), "--");
+    app.parse(ForCli11({arguments.begin(), end}));
     parsed.rest = app.remaining();
+    after_flags.assign(end == arguments.end() ? end : end + 1, arguments.end());
   } catch (const CLI::CallForHelp&) {
     parsed.help = app.help();
     return parsed;
@@ -223,6 +237,7 @@ absl::StatusOr<ParsedFlags> ParseFlags(const std::string& program, std::vector<s
       return absl::InvalidArgumentError(fmt::format("unknown flag {} (--help lists all flags)", argument));
     }
   }
+  parsed.rest.insert(parsed.rest.end(), after_flags.begin(), after_flags.end());
   for (const Setting& setting : settings) {
     const auto text = given.find(setting.name);
     if (text != given.end()) {

@@ -27,7 +27,7 @@ struct Flag {
 };
 
 struct ParsedFlags {
-  std::vector<std::string> rest;  // arguments that are no flags
+  std::vector<std::string> rest;  // arguments that are no flags, and all behind "--"
   std::string help;               // not empty: --help was asked for, and this is it
 };
 

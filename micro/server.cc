@@ -82,15 +82,10 @@ class RegisteringServer final : public Server {
     if (wire_ == nullptr) co_return absl::OkStatus();
     stop_loop_();
     co_await scope_.Done();
-    absl::Status status;
-    if (registered_) {
-      status = co_await registry_->Deregister(ctx, record_);
-      if (status.ok()) {
-        log::Info("deregistered", {{"service", options_.name}, {"node", record_.nodes[0].id}});
-      } else {
-        log::Warn("could not deregister", {{"service", options_.name}, {"error", status}});
-      }
-    }
+    // A registration whose answer was lost is taken back too, but only one that was certain is owed an answer here.
+    const bool certain = registered_;
+    absl::Status status = co_await Deregister(ctx);
+    if (!certain) status = absl::OkStatus();
     co_await subscriptions_.Stop(WithTimeout(Context(), options_.grace));
     co_await wire_->Stop(options_.grace);
     wire_.reset();
@@ -151,11 +146,7 @@ class RegisteringServer final : public Server {
       if (!ready.ok()) {
         log::Warn("the register check failed; the node stays out of the registry",
                   {{"service", options_.name}, {"error", ready}});
-        if (registered_) {
-          registered_ = false;
-          const absl::Status gone = co_await registry_->Deregister(ctx, record_);
-          if (!gone.ok()) log::Warn("could not deregister", {{"service", options_.name}, {"error", gone}});
-        }
+        (void)co_await Deregister(ctx);  // where that fails, the next turn tries again
         co_return absl::OkStatus();
       }
     }
@@ -164,6 +155,7 @@ class RegisteringServer final : public Server {
       if (attempt > 0 && !(co_await Sleep(ctx, attempt == 1 ? absl::Milliseconds(100) : absl::Milliseconds(600))).ok()) {
         break;
       }
+      maybe_listed_ = true;
       status = co_await registry_->Register(ctx, record_, {.ttl = options_.register_ttl});
       if (status.ok() || absl::IsInvalidArgument(status)) break;
     }
@@ -175,6 +167,19 @@ class RegisteringServer final : public Server {
                                {"node", record_.nodes[0].id},
                                {"address", record_.nodes[0].address},
                                {"registry", registry_->name()}});
+    }
+    co_return status;
+  }
+
+  // Takes the record out of the registry, if it may be there.
+  Task<absl::Status> Deregister(Context ctx) {
+    if (!maybe_listed_) co_return absl::OkStatus();
+    absl::Status status = co_await registry_->Deregister(ctx, record_);
+    if (status.ok()) {
+      maybe_listed_ = registered_ = false;
+      log::Info("deregistered", {{"service", options_.name}, {"node", record_.nodes[0].id}});
+    } else {
+      log::Warn("could not deregister", {{"service", options_.name}, {"error", status}});
     }
     co_return status;
   }
@@ -195,7 +200,9 @@ class RegisteringServer final : public Server {
   std::vector<Handler> handlers_;
   std::unique_ptr<ServerWire> wire_;
   registry::Service record_;
-  bool registered_ = false;  // written by Start, then the loop, then Stop: one after the other
+  // Written by Start, then the loop, then Stop: one after the other.
+  bool maybe_listed_ = false;  // since a registration was sent, whatever its answer
+  bool registered_ = false;
   Context loop_ctx_;
   CancelFunction stop_loop_;
   TaskScope scope_;

@@ -140,6 +140,8 @@ Task<void> Cache::State::Follow(std::string service) {
         std::vector<Service> services;
         if (entry.snapshot != nullptr) services = entry.snapshot->services;
         Apply(services, *event);
+        // The last node has gone: who asks for the service may look at once, it may have a new one.
+        if (services.empty()) entry.looked_up = absl::InfinitePast();
         Publish(entry, std::move(services), Clock::Real().Now(), absl::OkStatus());
         continue;
       }

@@ -1,0 +1,422 @@
+#include "selector/selector.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <thread>
+
+#include "core/async.h"
+#include "core/plugin_table.h"
+#include "core/testing/eventually.h"
+#include "core/testing/status_matchers.h"
+#include "registry/testing/scripted_registry.h"
+
+namespace micro::selector {
+namespace {
+
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Key;
+using ::testing::UnorderedElementsAre;
+
+registry::Options OwnWorld() {
+  static std::atomic<int> last = 0;
+  return {.addresses = {"selector-test-" + std::to_string(++last)}, .timeout = {}};
+}
+
+std::unique_ptr<Strategy> NewStrategy(const std::string& name) {
+  return *PluginTable<Strategy>::Create(name, {});
+}
+
+// One version of "greeter" with these nodes, each of which has its id as label "id".
+registry::Service Greeter(const std::string& version, const std::vector<std::string>& ids) {
+  registry::Service service{.name = "greeter", .version = version, .endpoints = {{.name = "Greeter.Hello"}}};
+  for (const std::string& id : ids) service.nodes.push_back({.id = id, .address = id + ":80", .metadata = {{"id", id}}});
+  return service;
+}
+
+SelectOptions Only(const std::string& id) { return {.filters = {Label("id", id)}}; }
+
+// A selector on a registry of its own.
+class World {
+ public:
+  explicit World(std::unique_ptr<Strategy> strategy)
+      : registry_(*registry::ScriptedRegistryFactory(script)(OwnWorld())),
+        cache_(std::make_shared<registry::Cache>(registry_)),
+        selector(std::move(strategy), cache_) {}
+  explicit World(const std::string& strategy) : World(NewStrategy(strategy)) {}
+  ~World() { cache_->Stop(); }
+
+  void Register(const registry::Service& service) { EXPECT_THAT(BlockOn(registry_->Register(Context(), service, {})), IsOk()); }
+  void Deregister(const registry::Service& service) { EXPECT_THAT(BlockOn(registry_->Deregister(Context(), service)), IsOk()); }
+  absl::Status Discover(const std::string& service = "greeter") { return BlockOn(selector.Discover(Context(), service)); }
+  void RegisterAndDiscover(const registry::Service& service) {
+    Register(service);
+    EXPECT_THAT(Discover(), IsOk());
+  }
+
+  // How often each node is chosen in `count` calls that end well at once.
+  std::map<std::string, int> Count(int count, const SelectOptions& options = {}) {
+    std::map<std::string, int> chosen;
+    for (int i = 0; i < count; ++i) {
+      absl::StatusOr<Pick> pick = selector.Select("greeter", options);
+      if (!pick.ok()) {
+        ADD_FAILURE() << pick.status();
+        break;
+      }
+      ++chosen[pick->node().id];
+    }
+    return chosen;
+  }
+
+  void End(const SelectOptions& options, const absl::Status& status) {
+    absl::StatusOr<Pick> pick = selector.Select("greeter", options);
+    ASSERT_THAT(pick, IsOk());
+    pick->Done(status);
+  }
+  // Marks a node for ten seconds.
+  void MarkForLong(const std::string& id) {
+    for (int i = 0; i < 8; ++i) End(Only(id), absl::UnavailableError("refused"));
+  }
+
+  registry::RegistryScript script;
+
+ private:
+  const std::shared_ptr<registry::Registry> registry_;
+  const std::shared_ptr<registry::Cache> cache_;
+
+ public:
+  Selector selector;
+};
+
+// ---- Strategies ----
+
+TEST(RandomStrategy, ChoosesEachNodeOfAllVersionsAboutEquallyOften) {
+  World world("random");
+  world.Register(Greeter("1", {"a", "b"}));
+  world.RegisterAndDiscover(Greeter("2", {"c", "d"}));
+  const auto chosen = world.Count(8000);
+  EXPECT_THAT(chosen, UnorderedElementsAre(Key("a"), Key("b"), Key("c"), Key("d")));
+  for (const auto& [id, count] : chosen) {
+    EXPECT_GT(count, 1600) << id;  // ten standard deviations
+    EXPECT_LT(count, 2400) << id;
+  }
+}
+
+TEST(RoundRobinStrategy, ChoosesEachNodeOnceInEveryRound) {
+  World world("roundrobin");
+  world.Register(Greeter("1", {"a", "b"}));
+  world.RegisterAndDiscover(Greeter("2", {"c"}));
+  for (int round = 0; round < 5; ++round) {
+    EXPECT_EQ(world.Count(3), (std::map<std::string, int>{{"a", 1}, {"b", 1}, {"c", 1}}));
+  }
+}
+
+// Candidates as a strategy sees them.
+std::vector<Candidate> Candidates(const std::vector<absl::Duration>& latencies) {
+  std::vector<Candidate> candidates;
+  for (const absl::Duration latency : latencies) {
+    candidates.push_back({std::make_shared<NodeState>(), nullptr});
+    candidates.back().state->latency_ns = absl::ToInt64Nanoseconds(latency);
+  }
+  return candidates;
+}
+
+TEST(P2cStrategy, PrefersTheFasterOfTwo) {
+  const auto p2c = NewStrategy("p2c");
+  const auto nodes = Candidates({absl::Milliseconds(50), absl::Milliseconds(1)});
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(p2c->Choose(nodes), 1u);
+}
+
+TEST(P2cStrategy, LeavesTheFasterWhenItIsBusy) {
+  const auto p2c = NewStrategy("p2c");
+  const auto nodes = Candidates({absl::Milliseconds(50), absl::Milliseconds(1)});
+  nodes[1].state->in_flight = 100;
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(p2c->Choose(nodes), 0u);
+}
+
+TEST(P2cStrategy, TriesANodeThatWasNeverCalled) {
+  const auto p2c = NewStrategy("p2c");
+  const auto nodes = Candidates({absl::Milliseconds(1), absl::ZeroDuration()});
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(p2c->Choose(nodes), 1u);
+}
+
+TEST(P2cStrategy, NeverChoosesTheWorstOfMany) {
+  const auto p2c = NewStrategy("p2c");
+  const auto nodes = Candidates({absl::Milliseconds(2), absl::Milliseconds(100), absl::Milliseconds(1), absl::Milliseconds(3)});
+  std::map<size_t, int> chosen;
+  for (int i = 0; i < 6000; ++i) ++chosen[p2c->Choose(nodes)];
+  EXPECT_THAT(chosen, UnorderedElementsAre(Key(0u), Key(2u), Key(3u)));
+  EXPECT_GT(chosen[2], chosen[0]);  // of six pairs it wins three, the next one two, and the third one
+  EXPECT_GT(chosen[0], chosen[3]);
+}
+
+TEST(P2cStrategy, TakesTheOnlyNode) {
+  EXPECT_EQ(NewStrategy("p2c")->Choose(Candidates({absl::Seconds(1)})), 0u);
+}
+
+TEST(P2cStrategy, SpreadsCallsThatRunAtOnce) {
+  World world("p2c");
+  world.RegisterAndDiscover(Greeter("1", {"a", "b"}));
+  std::vector<Pick> running;
+  std::map<std::string, int> chosen;
+  for (int i = 0; i < 20; ++i) {
+    running.push_back(*world.selector.Select("greeter", {}));
+    ++chosen[running.back().node().id];
+  }
+  EXPECT_EQ(chosen, (std::map<std::string, int>{{"a", 10}, {"b", 10}}));
+}
+
+// ---- Filters ----
+
+TEST(Selector, KeepsToTheVersionThatIsAskedFor) {
+  World world("random");
+  world.Register(Greeter("1", {"a", "b"}));
+  world.RegisterAndDiscover(Greeter("2", {"c"}));
+  EXPECT_THAT(world.Count(200, {.filters = {Version("1")}}), UnorderedElementsAre(Key("a"), Key("b")));
+  EXPECT_THAT(world.Count(20, {.filters = {Version("2")}}), ElementsAre(Key("c")));
+}
+
+TEST(Selector, KeepsToVersionsThatHaveTheEndpoint) {
+  World world("random");
+  world.Register(Greeter("1", {"a"}));
+  registry::Service newer = Greeter("2", {"b"});
+  newer.endpoints.push_back({.name = "Greeter.Goodbye"});
+  world.RegisterAndDiscover(newer);
+  EXPECT_THAT(world.Count(20, {.filters = {Endpoint("Greeter.Goodbye")}}), ElementsAre(Key("b")));
+  EXPECT_THAT(world.Count(200, {.filters = {Endpoint("Greeter.Hello")}}), UnorderedElementsAre(Key("a"), Key("b")));
+}
+
+TEST(Selector, KeepsToNodesWithTheLabel) {
+  World world("random");
+  world.RegisterAndDiscover(Greeter("1", {"a", "b", "c"}));
+  EXPECT_THAT(world.Count(20, Only("b")), ElementsAre(Key("b")));
+  EXPECT_THAT(world.selector.Select("greeter", {.filters = {Label("zone", "")}}), StatusIs(absl::StatusCode::kUnavailable));
+}
+
+TEST(Selector, AsksThatAllFiltersAgree) {
+  World world("random");
+  world.Register(Greeter("1", {"a", "b"}));
+  world.RegisterAndDiscover(Greeter("2", {"c"}));
+  const Filter not_a = [](const registry::Service&, const registry::Node& node) { return node.id != "a"; };
+  EXPECT_THAT(world.Count(50, {.filters = {Version("1"), not_a}}), ElementsAre(Key("b")));
+}
+
+TEST(Selector, TellsHowManyNodesPassedNoFilter) {
+  World world("random");
+  world.Register(Greeter("1", {"a", "b"}));
+  world.RegisterAndDiscover(Greeter("2", {"c"}));
+  EXPECT_THAT(world.selector.Select("greeter", {.filters = {Version("3")}}),
+              StatusIs(absl::StatusCode::kUnavailable,
+                       "error selecting greeter node: none available (3 known, none passed the filters)"));
+}
+
+// ---- Avoiding ----
+
+TEST(Selector, TakesANodeToAvoidOnlyWhenThereIsNoOther) {
+  World world("random");
+  world.RegisterAndDiscover(Greeter("1", {"a", "b", "c"}));
+  EXPECT_THAT(world.Count(100, {.avoid = {"a", "c"}}), ElementsAre(Key("b")));
+  EXPECT_THAT(world.Count(200, {.avoid = {"a", "b", "c"}}), UnorderedElementsAre(Key("a"), Key("b"), Key("c")));
+}
+
+TEST(Selector, AvoidsANodeThatWasUnavailable) {
+  World world("random");
+  world.RegisterAndDiscover(Greeter("1", {"a", "b"}));
+  world.MarkForLong("a");
+  EXPECT_THAT(world.Count(100), ElementsAre(Key("b")));
+}
+
+TEST(Selector, ReturnsToAMarkedNodeAfterAWhile) {
+  World world("roundrobin");
+  world.RegisterAndDiscover(Greeter("1", {"a", "b"}));
+  world.End(Only("a"), absl::UnavailableError("refused"));
+  EXPECT_TRUE(Eventually([&] { return world.Count(2).contains("a"); }));
+}
+
+TEST(Selector, TakesAMarkedNodeWhenThereIsNoOther) {
+  World world("random");
+  world.RegisterAndDiscover(Greeter("1", {"a", "b"}));
+  world.MarkForLong("a");
+  world.MarkForLong("b");
+  EXPECT_THAT(world.Count(200), UnorderedElementsAre(Key("a"), Key("b")));
+}
+
+TEST(Selector, PrefersAMarkedNodeToOneThatThisCallHasTried) {
+  World world("random");
+  world.RegisterAndDiscover(Greeter("1", {"a", "b"}));
+  world.MarkForLong("a");
+  EXPECT_THAT(world.Count(100, {.avoid = {"b"}}), ElementsAre(Key("a")));
+}
+
+TEST(Selector, TrustsANodeAgainThatAnswered) {
+  World world("roundrobin");
+  world.RegisterAndDiscover(Greeter("1", {"a", "b"}));
+  world.MarkForLong("a");
+  world.End(Only("a"), absl::OkStatus());
+  EXPECT_EQ(world.Count(10), (std::map<std::string, int>{{"a", 5}, {"b", 5}}));
+}
+
+TEST(Selector, DoesNotMarkANodeForOtherErrors) {
+  World world("roundrobin");
+  world.RegisterAndDiscover(Greeter("1", {"a", "b"}));
+  for (const absl::Status& error : {absl::InternalError(""), absl::NotFoundError(""), absl::DeadlineExceededError(""),
+                                    absl::CancelledError(""), absl::ResourceExhaustedError("")}) {
+    world.End(Only("a"), error);
+    EXPECT_THAT(world.Count(2), UnorderedElementsAre(Key("a"), Key("b"))) << error;
+  }
+}
+
+// ---- What is known of a node ----
+
+// Takes the first node, and lets the test look at all.
+class Looking final : public Strategy {
+ public:
+  explicit Looking(std::vector<Candidate>& seen) : seen_(seen) {}
+  std::string_view name() const override { return "looking"; }
+  size_t Choose(const std::vector<Candidate>& candidates) override {
+    seen_ = candidates;
+    return 0;
+  }
+
+ private:
+  std::vector<Candidate>& seen_;
+};
+
+class NodeStates : public ::testing::Test {
+ protected:
+  void SetUp() override { world_.RegisterAndDiscover(Greeter("1", {"a"})); }
+  Pick Select() { return *world_.selector.Select("greeter", {}); }
+  const NodeState& state() const { return *seen_.at(0).state; }
+
+  std::vector<Candidate> seen_;
+  World world_{std::make_unique<Looking>(seen_)};
+};
+
+TEST_F(NodeStates, CountTheCallsInFlight) {
+  Pick first = Select();
+  EXPECT_EQ(state().in_flight, 1);
+  {
+    Pick abandoned = Select();
+    EXPECT_EQ(state().in_flight, 2);
+    const Pick moved = std::move(abandoned);
+    EXPECT_EQ(state().in_flight, 2);
+  }
+  EXPECT_EQ(state().in_flight, 1);
+  first.Done(absl::OkStatus());
+  first.Done(absl::UnavailableError("too late to count"));
+  EXPECT_EQ(state().in_flight, 0);
+  EXPECT_EQ(state().failures, 0);
+  first = Select();
+  EXPECT_EQ(state().in_flight, 1);
+}
+
+TEST_F(NodeStates, LearnLatencyFromCallsThatEndedAlone) {
+  { const Pick abandoned = Select(); }
+  Select().Done(absl::CancelledError("the caller went"));
+  EXPECT_EQ(state().latency_ns, 0);
+  Select().Done(absl::OkStatus());
+  EXPECT_GT(state().latency_ns, 0);
+}
+
+TEST_F(NodeStates, SurviveChangesOfOtherNodes) {
+  Pick running = Select();
+  const auto before = seen_.at(0).state;
+  world_.Register(Greeter("1", {"b"}));
+  ASSERT_TRUE(Eventually([&] { return Select(), seen_.size() == 2; }));
+  EXPECT_EQ(seen_.at(0).state, before);
+  EXPECT_EQ(seen_.at(0).state->in_flight, 1);
+}
+
+TEST_F(NodeStates, BeginAnewForANodeThatMoved) {
+  world_.MarkForLong("a");
+  const auto before = seen_.at(0).state;
+  registry::Service moved = Greeter("1", {"a"});
+  moved.nodes[0].address = "elsewhere:80";
+  world_.Register(moved);
+  ASSERT_TRUE(Eventually([&] { return Select(), state().node.address == "elsewhere:80"; }));
+  EXPECT_NE(seen_.at(0).state, before);
+  EXPECT_EQ(state().failures, 0);
+}
+
+TEST_F(NodeStates, ComeWithTheRecordOfTheirVersion) {
+  Select();
+  EXPECT_EQ(seen_.at(0).service->version, "1");
+  EXPECT_EQ(seen_.at(0).service->endpoints.at(0).name, "Greeter.Hello");
+}
+
+// ---- Discovery ----
+
+TEST(Selector, KnowsNothingOfAServiceBeforeItIsDiscovered) {
+  World world("random");
+  world.Register(Greeter("1", {"a"}));
+  EXPECT_THAT(world.selector.Select("greeter", {}),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "service greeter has not been discovered"));
+  ASSERT_THAT(world.Discover(), IsOk());
+  EXPECT_THAT(world.selector.Select("greeter", {}), IsOk());
+}
+
+TEST(Selector, TellsNoSuchServiceFromARegistryThatIsDown) {
+  World world("random");
+  EXPECT_THAT(world.Discover("nobody"), StatusIs(absl::StatusCode::kNotFound, "service nobody: not found"));
+  world.script.down = true;
+  EXPECT_THAT(world.Discover("greeter"),
+              StatusIs(absl::StatusCode::kUnavailable,
+                       "registry scripted cannot be asked for service greeter: the registry is down"));
+}
+
+TEST(Selector, DiscoverEndsWithItsContext) {
+  World world("random");
+  world.script.down = true;
+  EXPECT_THAT(BlockOn(world.selector.Discover(WithTimeout(Context(), absl::ZeroDuration()), "greeter")),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+}
+
+TEST(Selector, FollowsNodesThatComeAndGo) {
+  World world("random");
+  world.RegisterAndDiscover(Greeter("1", {"a"}));
+  world.Register(Greeter("1", {"b"}));
+  EXPECT_TRUE(Eventually([&] { return world.Count(20).contains("b"); }));
+  world.Deregister(Greeter("1", {"a"}));
+  EXPECT_TRUE(Eventually([&] { return !world.Count(20).contains("a"); }));
+}
+
+TEST(Selector, ForgetsAServiceThatHasGone) {
+  World world("random");
+  world.RegisterAndDiscover(Greeter("1", {"a"}));
+  world.Deregister(Greeter("1", {"a"}));
+  EXPECT_TRUE(Eventually([&] { return absl::IsFailedPrecondition(world.selector.Select("greeter", {}).status()); }));
+  EXPECT_THAT(world.Discover(), StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST(Selector, ManyThreadsSelectWhileNodesComeAndGo) {
+  World world("p2c");
+  world.RegisterAndDiscover(Greeter("1", {"steady"}));
+  std::atomic<int> running = 4, failed = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&, i] {
+      for (int call = 0; call < 5000; ++call) {
+        absl::StatusOr<Pick> pick = world.selector.Select("greeter", {});
+        if (!pick.ok()) {
+          ++failed;
+        } else {
+          pick->Done((call + i) % 7 == 0 ? absl::UnavailableError("refused") : absl::OkStatus());
+        }
+      }
+      --running;
+    });
+  }
+  for (int i = 0; running > 0; ++i) {
+    const registry::Service passing = Greeter("1", {"passing-" + std::to_string(i % 5)});
+    world.Register(passing);
+    world.Deregister(passing);
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(failed, 0);
+}
+
+}  // namespace
+}  // namespace micro::selector

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -162,8 +163,7 @@ class PluggedService final : public Service {
 
     std::shared_ptr<registry::Registry> registry;
     ASSIGN_OR_RETURN(registry, PluginTable<registry::Registry>::Create(options_.registry, options_.registry_options));
-    std::shared_ptr<broker::Broker> broker;
-    ASSIGN_OR_RETURN(broker, PluginTable<broker::Broker>::Create(options_.broker, options_.broker_options));
+    ASSIGN_OR_RETURN(std::shared_ptr<broker::Broker> broker, MakeBroker());
     ASSIGN_OR_RETURN(std::unique_ptr<selector::Strategy> strategy,
                      PluginTable<selector::Strategy>::Create(options_.selector, {}));
     auto cache = std::make_shared<registry::Cache>(registry);
@@ -179,6 +179,17 @@ class PluggedService final : public Service {
     parts_->client = std::move(client);
     parts_->server = NewServer(options_.server, std::move(registry), std::move(broker));
     return absl::OkStatus();
+  }
+
+  // The broker that was asked for; without a wish the one inside the process, and none where that is not linked.
+  absl::StatusOr<std::shared_ptr<broker::Broker>> MakeBroker() const {
+    const std::vector<std::string> linked = PluginTable<broker::Broker>::Names();
+    std::string name = options_.broker;
+    if (name.empty()) {
+      if (std::find(linked.begin(), linked.end(), "memory") == linked.end()) return nullptr;
+      name = "memory";
+    }
+    return PluginTable<broker::Broker>::Create(name, options_.broker_options);
   }
 
   template <class Wrapper>

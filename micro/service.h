@@ -40,7 +40,7 @@ struct ServiceOptions {
   std::string registry = "mdns";     // plugins, by name
   registry::Options registry_options = {};
   std::string selector = "random";
-  std::string broker = "memory";
+  std::string broker = {};           // empty: memory where it is linked, else none
   broker::Options broker_options = {};
 
   // Middleware; the first of each list is outermost. Handler and call wrappers may stand here or in `server` and `client`.

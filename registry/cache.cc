@@ -26,7 +26,6 @@ struct Entry {
   bool asking = true;                // a lookup is under way
   bool used = true;                  // since the last lookup
   std::vector<Waiter> waiters;       // for the end of the lookup
-  std::shared_ptr<Watcher> watcher;  // while there is one
 };
 
 // What `services` becomes by one event of the watch.

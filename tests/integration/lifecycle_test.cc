@@ -564,7 +564,7 @@ TEST_F(Lifecycle, RegistersWhatGoMicroRegisters) {
   EXPECT_EQ(record.nodes[0].id, "helloworld-one");
   EXPECT_THAT(record.nodes[0].address, HasSubstr("127.0.0.1:"));
   EXPECT_EQ(record.nodes[0].metadata,
-            (registry::Labels{{"protocol", "grpc"}, {"registry", "memory"}, {"server", "grpc"}, {"transport", "grpc"}, {"zone", "a"}}));
+            (registry::Labels{{"broker", "memory"}, {"protocol", "grpc"}, {"registry", "memory"}, {"server", "grpc"}, {"transport", "grpc"}, {"zone", "a"}}));
 
   std::vector<std::string> names;
   for (const registry::Endpoint& endpoint : record.endpoints) names.push_back(endpoint.name);

@@ -1,0 +1,68 @@
+#include "micro/grpc/client_call.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "core/errors.h"
+#include "micro/grpc/headers.h"
+#include "micro/grpc/status.h"
+#include "micro/wire.h"
+
+namespace micro::grpc_wire {
+
+absl::Status Refused(const absl::Status& why, int code) {
+  return errors::ToStatus({.id = std::string(errors::kClientId),
+                           .code = code,
+                           .detail = std::string(why.message()),
+                           .status = ""},
+                          why.code());
+}
+
+absl::Status Unreadable(const absl::Status& why) {
+  return errors::ToStatus({.id = "go.micro.client.codec", .code = 500, .detail = std::string(why.message()), .status = ""});
+}
+
+absl::Status ErrorOf(const grpc::Status& status, const Context& ctx, const registry::Node& node) {
+  if (status.error_code() == grpc::StatusCode::UNAVAILABLE && status.error_details().empty()) {
+    const std::string& why = status.error_message();
+    absl::Status error = errors::ToStatus({.id = std::string(errors::kClientId),
+                                           .code = 500,
+                                           .detail = fmt::format("connection error: {}: {}", node.address, why),
+                                           .status = ""},
+                                          absl::StatusCode::kUnavailable);
+    return why.starts_with("failed to connect to all addresses") ? MarkUnsent(std::move(error)) : error;
+  }
+  if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED ||
+      (status.error_code() == grpc::StatusCode::CANCELLED && ctx.stop_token().stop_requested())) {
+    if (!status.error_details().empty()) return FromGrpc(status);
+    return errors::ToStatus({.id = std::string(errors::kClientId),
+                             .code = 408,
+                             .detail = status.error_code() == grpc::StatusCode::CANCELLED ? "context canceled"
+                                                                                            : "context deadline exceeded",
+                             .status = ""},
+                            static_cast<absl::StatusCode>(status.error_code()));
+  }
+  return FromGrpc(status);
+}
+
+std::string PathOf(const Request& request) {
+  if (!request.method.grpc_path.empty()) return std::string(request.method.grpc_path);
+  const std::string_view endpoint = request.method.endpoint;
+  if (endpoint.starts_with('/')) return std::string(endpoint);
+  const size_t dot = endpoint.find('.');
+  if (dot == std::string_view::npos) return fmt::format("/{}", endpoint);
+  const std::string_view prefix = request.service;
+  return fmt::format("/{}{}{}/{}", prefix, prefix.empty() ? "" : ".", endpoint.substr(0, dot), endpoint.substr(dot + 1));
+}
+
+absl::Status Prepare(const Context& ctx, const Request& request, grpc::ClientContext& call) {
+  const absl::Duration left = ctx.remaining();
+  if (left != absl::InfiniteDuration()) {
+    call.set_deadline(std::chrono::system_clock::now() + absl::ToChronoNanoseconds(left));
+  }
+  const absl::Status status = WriteHeaders(ctx.metadata(), request.content_type, left, &call);
+  return status.ok() ? status : Refused(status, 500);
+}
+
+}  // namespace micro::grpc_wire

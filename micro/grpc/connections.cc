@@ -1,0 +1,54 @@
+#include "micro/grpc/connections.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "core/clock.h"
+
+namespace micro::grpc_wire {
+
+Connections::Connections(const std::vector<std::shared_ptr<grpc::Channel>>& channels) {
+  for (const auto& channel : channels) stubs_.emplace_back(channel);
+}
+
+std::shared_ptr<Connections> Pool::To(const std::string& address) {
+  const int64_t now = absl::ToUnixNanos(Clock::Real().Now());
+  const std::shared_ptr<const Table> table = table_.Load();
+  const auto known = table->find(address);
+  std::shared_ptr<Connections> connections = known != table->end() ? known->second : Add(address, now);
+  connections->used_ns_.store(now, std::memory_order_relaxed);
+  return connections;
+}
+
+// Opens connections to an address, and drops those that nobody used for the time to live.
+std::shared_ptr<Connections> Pool::Add(const std::string& address, int64_t now) {
+  MutexLock lock(mutex_);
+  auto table = std::make_shared<Table>(*table_.Load());
+  auto known = table->find(address);
+  if (known != table->end()) return known->second;
+  std::vector<std::shared_ptr<grpc::Channel>> channels;
+  for (int i = 0; i < std::max(options_.pool_size, 1); ++i) {
+    grpc::ChannelArguments arguments;
+    arguments.SetMaxReceiveMessageSize(options_.max_recv_message_size);
+    arguments.SetMaxSendMessageSize(options_.max_send_message_size);
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);     // retries are the client's, by its policy
+    arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // nodes are called directly
+    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+    arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+    arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5000);
+    if (!options_.tls_server_name.empty()) arguments.SetSslTargetNameOverride(options_.tls_server_name);
+    channels.push_back(grpc::CreateCustomChannel(address, credentials_, arguments));
+  }
+  auto made = std::make_shared<Connections>(std::move(channels));
+  made->used_ns_ = now;
+  const int64_t oldest = now - absl::ToInt64Nanoseconds(options_.pool_ttl);
+  std::erase_if(*table, [&](const auto& entry) { return entry.second->used_ns_.load() < oldest; });
+  table->emplace(address, made);
+  table_.Store(std::move(table));
+  return made;
+}
+
+}  // namespace micro::grpc_wire

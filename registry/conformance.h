@@ -152,25 +152,28 @@ TEST_P(RegistryConformance, ARecordThatIsNotRefreshedExpires) {
 }
 
 TEST_P(RegistryConformance, ARecordThatIsRefreshedStays) {
-  const Service record = Record(UniqueName());
-  const auto watcher = Watch(*there_, record.name);
   const absl::Duration ttl = GetParam().ttl;
-  ASSERT_THAT(Register(*here_, record, ttl), IsOk());
-  ASSERT_THAT(NextThere(*watcher, record.nodes[0]), IsOk());
-  const absl::Time end = Clock::Real().Now() + 3 * ttl;
-  absl::Time last = Clock::Real().Now();
-  while (Clock::Real().Now() < end) {
-    std::this_thread::sleep_for(absl::ToChronoMilliseconds(ttl / 4));
+  // A machine that is too busy to refresh in time proves nothing: then once more.
+  for (int attempt = 0; attempt < 30; ++attempt) {
+    const Service record = Record(UniqueName());
+    const auto watcher = Watch(*there_, record.name);
     ASSERT_THAT(Register(*here_, record, ttl), IsOk());
-    if (Clock::Real().Now() - last > ttl / 2)
-      GTEST_SKIP() << "this machine is too busy to refresh in time";
-    last = Clock::Real().Now();
+    ASSERT_THAT(NextThere(*watcher, record.nodes[0]), IsOk());
+    const absl::Time end = Clock::Real().Now() + 3 * ttl;
+    bool in_time = true;
+    for (absl::Time last = Clock::Real().Now(); in_time && last < end; last = Clock::Real().Now()) {
+      std::this_thread::sleep_for(absl::ToChronoMilliseconds(ttl / 4));
+      ASSERT_THAT(Register(*here_, record, ttl), IsOk());
+      in_time = Clock::Real().Now() - last <= ttl / 2;
+    }
+    if (!in_time) continue;
+    while (true) {  // what was seen meanwhile
+      const auto event = BlockOn(watcher->Next(WithTimeout(Context(), absl::Milliseconds(1))));
+      if (!event.ok()) return;
+      ASSERT_NE(event->action, Action::kDelete) << "vanished although it was refreshed";
+    }
   }
-  while (true) {  // what was seen meanwhile
-    const auto event = BlockOn(watcher->Next(WithTimeout(Context(), absl::Milliseconds(1))));
-    if (!event.ok()) break;
-    EXPECT_NE(event->action, Action::kDelete) << "vanished although it was refreshed";
-  }
+  FAIL() << "this machine could never refresh within half a TTL";
 }
 
 TEST_P(RegistryConformance, AWatcherSeesANodeComeAndGo) {

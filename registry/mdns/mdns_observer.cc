@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 namespace micro::registry {
 namespace {
@@ -22,6 +23,20 @@ void MdnsObserver::SetDue(const std::string& name, Seen& seen, absl::Time due) {
   by_due_.emplace(due, name);
 }
 
+bool MdnsObserver::HasRoomFor(const Instance& instance) const {
+  const auto known = seen_.find(instance.name);
+  const size_t freed = known != seen_.end() ? known->second.bytes : 0;
+  return (known != seen_.end() || seen_.size() < kMaxNodes) &&
+         bytes_ - freed + instance.bytes <= kMaxInstancesBytes;
+}
+
+// Puts `service` in place of what is known; what was known.
+Service MdnsObserver::Replace(Seen& seen, Service service, size_t bytes) {
+  bytes_ = bytes_ - seen.bytes + bytes;
+  seen.bytes = bytes;
+  return std::exchange(seen.service, std::move(service));
+}
+
 void MdnsObserver::Hear(const Instance& instance, absl::Time now, Seen& seen) {
   seen.heard = now;
   seen.ttl = absl::Seconds(instance.ttl);
@@ -32,13 +47,14 @@ void MdnsObserver::Hear(const Instance& instance, absl::Time now, Seen& seen) {
 
 std::vector<Event> MdnsObserver::OnAnnounced(const Instance& instance, absl::Time now) {
   const auto known = seen_.find(instance.name);
-  if (known == seen_.end() && seen_.size() >= kMaxNodes) return {};
+  const bool is_leave_of_known = known != seen_.end() && instance.ttl == 0;
+  if (!is_leave_of_known && !HasRoomFor(instance)) return {};
   Seen& seen = known != seen_.end() ? known->second : seen_[instance.name];
   const bool was_there = known != seen_.end() && !seen.gone;
   if (instance.ttl == 0) {
     if (seen.gone) return {};
-    Event event{Action::kDelete, was_there ? std::move(seen.service) : instance.service};
-    seen.service = {};
+    Service before = Replace(seen, {}, 0);
+    Event event{Action::kDelete, was_there ? std::move(before) : instance.service};
     seen.gone = true;
     SetDue(instance.name, seen, now + kLeaveEcho);
     return {std::move(event)};
@@ -47,7 +63,7 @@ std::vector<Event> MdnsObserver::OnAnnounced(const Instance& instance, absl::Tim
   const bool was_told = std::exchange(seen.told, true) && was_there;
   if (was_told && seen.service == instance.service) return {};
   std::vector<Event> events;
-  Service before = std::exchange(seen.service, instance.service);
+  Service before = Replace(seen, instance.service, instance.bytes);
   const bool same_version =
       before.name == seen.service.name && before.version == seen.service.version;
   if (was_there && !same_version) events.push_back({Action::kDelete, std::move(before)});
@@ -61,9 +77,9 @@ void MdnsObserver::OnAnswered(const Instance& instance, absl::Time now) {
   if (known != seen_.end()) {
     // An answer may have been sent before a leave that was read first.
     if (!known->second.gone) Hear(instance, now, known->second);
-  } else if (seen_.size() < kMaxNodes) {
+  } else if (HasRoomFor(instance)) {
     Seen& seen = seen_[instance.name];
-    seen.service = instance.service;
+    Replace(seen, instance.service, instance.bytes);
     Hear(instance, now, seen);
   }
 }
@@ -82,7 +98,8 @@ MdnsObserver::Due MdnsObserver::TakeDue(absl::Time now) {
              std::max(seen.heard + seen.ttl * kAskAfter[seen.asked], now + seen.ttl * kAnswerTime));
       continue;
     }
-    if (!seen.gone) due.events.push_back({Action::kDelete, std::move(seen.service)});
+    Service before = Replace(seen, {}, 0);
+    if (!seen.gone) due.events.push_back({Action::kDelete, std::move(before)});
     by_due_.erase(by_due_.begin());
     seen_.erase(place);
   }
@@ -96,6 +113,7 @@ absl::Time MdnsObserver::next_due() const {
 void MdnsObserver::Clear() {
   seen_.clear();
   by_due_.clear();
+  bytes_ = 0;
 }
 
 }  // namespace micro::registry

@@ -20,7 +20,7 @@ namespace micro::registry {
 
 class MdnsObserver {
  public:
-  // The most nodes that are remembered; of more, none is told of.
+  // The most nodes that are remembered, within kMaxInstancesBytes; of more, none is told of.
   static constexpr size_t kMaxNodes = 10000;
 
   // An announcement was multicast: what watchers are told of it.
@@ -43,6 +43,7 @@ class MdnsObserver {
  private:
   struct Seen {
     Service service;
+    size_t bytes = 0;
     absl::Time heard;
     absl::Duration ttl;
     int asked = 0;  // how often since it was heard of
@@ -52,11 +53,14 @@ class MdnsObserver {
     absl::Time due;     // of the next question, or of its end
   };
 
+  bool HasRoomFor(const Instance& instance) const;  // also in place of what is known of it
+  Service Replace(Seen& seen, Service service, size_t bytes);
   void Hear(const Instance& instance, absl::Time now, Seen& seen);
   void SetDue(const std::string& name, Seen& seen, absl::Time due);
 
   std::map<std::string, Seen> seen_;                     // by instance name
   std::set<std::pair<absl::Time, std::string>> by_due_;  // the same, by Seen::due
+  size_t bytes_ = 0;                                     // of all that is seen
 };
 
 }  // namespace micro::registry

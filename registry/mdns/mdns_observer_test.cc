@@ -127,5 +127,22 @@ TEST(MdnsObserver, RemembersABoundedNumberOfNodes) {
   EXPECT_THAT(observer.OnAnnounced(Greeter(0, "node0"), kStart), testing::SizeIs(1));
 }
 
+TEST(MdnsObserver, RemembersABoundedNumberOfBytes) {
+  MdnsObserver observer;
+  Instance large = Greeter();
+  large.bytes = kMaxInstancesBytes;
+  EXPECT_THAT(observer.OnAnnounced(large, kStart), testing::SizeIs(1));
+  Instance other = Greeter(100, "other");
+  other.bytes = 1;
+  EXPECT_THAT(observer.OnAnnounced(other, kStart), IsEmpty());
+  large.service.version = "2.0.0";
+  EXPECT_THAT(observer.OnAnnounced(large, kStart), testing::SizeIs(2)) << "it takes its own place";
+  large.bytes += 1;
+  large.service.version = "3.0.0";
+  EXPECT_THAT(observer.OnAnnounced(large, kStart), IsEmpty());
+  observer.OnAnnounced(Greeter(0), kStart);
+  EXPECT_THAT(observer.OnAnnounced(other, kStart), testing::SizeIs(1));
+}
+
 }  // namespace
 }  // namespace micro::registry

@@ -43,6 +43,18 @@ int PollTimeout(absl::Time due) {
 
 }  // namespace
 
+// Doubles are dropped: a node answers once for each interface that the question went out by.
+void MdnsLookup::Add(const Instance& instance) {
+  if (const auto known = instances_.find(instance.name); known != instances_.end()) {
+    bytes_ -= known->second.bytes;
+    instances_.erase(known);
+  }
+  if (instance.ttl == 0 || instances_.size() >= kMaxFound) return;
+  if (bytes_ + instance.bytes > kMaxInstancesBytes) return;
+  bytes_ += instance.bytes;
+  instances_.emplace(instance.name, instance);
+}
+
 MdnsPeer::MdnsPeer(std::vector<std::string> interfaces)
     : interfaces_(std::move(interfaces)), responder_(HostName()) {}
 
@@ -241,11 +253,7 @@ void MdnsPeer::TellLookups(const Announced& announced) {
     for (const Instance& instance : announced.instances) {
       if (ServiceName(instance.service.name) != lookup->question_) continue;
       lookup->answered_ = true;
-      if (instance.ttl == 0) {
-        lookup->instances_.erase(instance.name);
-      } else if (lookup->instances_.size() < kMaxFound) {
-        lookup->instances_[instance.name] = instance;
-      }
+      lookup->Add(instance);
     }
     for (const std::string& service : announced.listed) {
       if (lookup->question_ != kListName || lookup->listed_.size() >= kMaxFound) break;

@@ -37,11 +37,14 @@ class MdnsLookup {
  private:
   friend class MdnsPeer;
 
+  void Add(const Instance& instance);
+
   std::string question_;  // a domain name
   std::string packet_;
   absl::Time asks_again_;  // if nobody has answered
   absl::Time ends_;
   bool answered_ = false;
+  size_t bytes_ = 0;                           // of the instances
   std::map<std::string, Instance> instances_;  // by name: a node answers once for each interface
   std::set<std::string> listed_;
   std::set<std::string> asked_for_;  // instances whose answers lacked a part

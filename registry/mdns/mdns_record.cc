@@ -107,11 +107,36 @@ void TakeAddresses(const std::vector<const dns::Record*>& records,
   }
 }
 
+size_t BytesOf(const Labels& labels) {
+  size_t bytes = 0;
+  for (const auto& [name, value] : labels)
+    bytes += 2 * sizeof(std::string) + name.size() + value.size();
+  return bytes;
+}
+
+size_t BytesOf(const Value& value) {
+  size_t bytes = sizeof(Value) + value.name.size() + value.type.size();
+  for (const Value& child : value.values) bytes += BytesOf(child);
+  return bytes;
+}
+
+// What a decoded record takes in memory, which may be far more than its packet.
+size_t BytesOf(const TxtRecord& txt) {
+  size_t bytes = BytesOf(txt.metadata) + txt.service.size() + txt.version.size();
+  for (const Endpoint& endpoint : txt.endpoints) {
+    bytes += BytesOf(endpoint.request) + BytesOf(endpoint.response) + BytesOf(endpoint.metadata) +
+             sizeof(Endpoint) + endpoint.name.size();
+  }
+  return bytes;
+}
+
 // The instance that complete parts describe; nothing when it is not one of go-micro's.
 std::optional<Instance> ReadInstance(const std::string& name, const Parts& parts) {
   absl::StatusOr<TxtRecord> txt = DecodeTxt(std::get<dns::Txt>(parts.txt->data).strings);
   const uint16_t port = std::get<dns::Srv>(parts.srv->data).port;
   if (!txt.ok() || txt->service.empty() || port == 0) return std::nullopt;
+  const size_t bytes = BytesOf(*txt);
+  if (bytes > kMaxInstanceBytes) return std::nullopt;
   const std::string suffix = "." + ServiceName(txt->service);
   if (!EndsWith(name, suffix)) return std::nullopt;
   Node node{.id = name.substr(0, name.size() - suffix.size()),
@@ -122,7 +147,8 @@ std::optional<Instance> ReadInstance(const std::string& name, const Parts& parts
                   .service = {.name = std::move(txt->service),
                               .version = std::move(txt->version),
                               .endpoints = std::move(txt->endpoints),
-                              .nodes = {std::move(node)}}};
+                              .nodes = {std::move(node)}},
+                  .bytes = bytes};
 }
 
 }  // namespace

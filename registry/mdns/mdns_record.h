@@ -30,7 +30,12 @@ struct Instance {
   std::string name;
   uint32_t ttl = 0;  // seconds; 0: it has gone
   Service service;
+  size_t bytes = 0;  // of memory that the service takes, about; of what was read
 };
+
+// What one record that is read may take, and all that are kept by a watcher or for a lookup.
+inline constexpr size_t kMaxInstanceBytes = 1 << 20;
+inline constexpr size_t kMaxInstancesBytes = 64 << 20;
 
 // The SRV, A or AAAA, and TXT record of `instance`; `host` is this machine's name with a final dot.
 // INVALID_ARGUMENT, with the limit: an address that is no IP address and port, a name or a record
@@ -45,7 +50,7 @@ std::vector<dns::Record> ServiceRecords(const Instance& instance,
 // What answers a listing, for one service.
 std::vector<dns::Record> ListRecords(const std::string& service, const std::string& host);
 
-// What a response says, of at most 16 instances.
+// What a response says, of at most 16 instances, none of more than kMaxInstanceBytes.
 struct Announced {
   std::vector<Instance> instances;      // whose SRV, address and TXT are all there
   std::vector<std::string> incomplete;  // names of instances of which a part is missing

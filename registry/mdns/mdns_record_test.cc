@@ -117,6 +117,16 @@ TEST(MdnsRecord, ReadsABoundedNumberOfInstancesFromOneMessage) {
   EXPECT_EQ(ReadResponse(Response(instances)).instances.size(), 16u);
 }
 
+TEST(MdnsRecord, IgnoresARecordThatTakesMuchMoreMemoryThanItsPacket) {
+  Instance instance = Greeter();
+  instance.service.endpoints.resize(2500);
+  EXPECT_THAT(ReadResponse(Response({instance})).instances, testing::IsEmpty());
+  instance.service.endpoints.resize(500);
+  const Announced announced = ReadResponse(Response({instance}));
+  ASSERT_EQ(announced.instances.size(), 1u);
+  EXPECT_GE(announced.instances[0].bytes, 500 * sizeof(Endpoint));
+}
+
 TEST(MdnsRecord, RefusesWhatCannotBeAnnounced) {
   const auto refusal = [](const Instance& instance) {
     return InstanceRecords(instance, "myhost.");

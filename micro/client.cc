@@ -86,7 +86,8 @@ class SelectingClient final : public Client {
       registry::Node address;  // of a call without discovery
       std::optional<selector::Pick> pick;
       if (options.addresses.empty()) {
-        absl::StatusOr<selector::Pick> picked = co_await Select(ctx, request, options.select);
+        absl::StatusOr<selector::Pick> picked = selector_->Select(request.service, options.select);
+        if (!picked.ok()) picked = co_await SelectAgain(ctx, request, options.select, std::move(picked));
         if (!picked.ok()) co_return picked.status();
         pick = *std::move(picked);
       } else {
@@ -98,7 +99,11 @@ class SelectingClient final : public Client {
       } else if (wrapped_ != nullptr) {
         failure = co_await wrapped_(ctx, node, request, response, options);
       } else {
-        failure = co_await Attempt(ctx, node, request, response);
+        absl::StatusOr<ClientWire*> wire = WireOf(node);
+        if (!wire.ok()) co_return wire.status();
+        Request typed = request;  // the next attempt may go over another wire
+        if (typed.content_type.empty()) typed.content_type = DefaultContentType(**wire);
+        failure = co_await (*wire)->Call(ctx, node, typed, response);
       }
       if (pick.has_value()) pick->Done(failure);
       if (failure.ok() || attempt >= retries || !retry(request, attempt, failure)) co_return failure;
@@ -113,7 +118,8 @@ class SelectingClient final : public Client {
     registry::Node address;
     std::optional<selector::Pick> pick;
     if (options.addresses.empty()) {
-      absl::StatusOr<selector::Pick> picked = co_await Select(ctx, request, options.select);
+      absl::StatusOr<selector::Pick> picked = selector_->Select(request.service, options.select);
+      if (!picked.ok()) picked = co_await SelectAgain(ctx, request, options.select, std::move(picked));
       if (!picked.ok()) co_return picked.status();
       pick = *std::move(picked);
     } else {
@@ -191,10 +197,10 @@ class SelectingClient final : public Client {
                        absl::StatusCode::kUnimplemented);
   }
 
-  Task<absl::StatusOr<selector::Pick>> Select(const Context& ctx, const Request& request,
-                                              const selector::SelectOptions& select) {
-    absl::StatusOr<selector::Pick> pick = selector_->Select(request.service, select);
-    if (pick.ok()) co_return pick;
+  // After a Select that failed: waits for discovery where that was all it lacked; else makes the client's error of it.
+  Task<absl::StatusOr<selector::Pick>> SelectAgain(const Context& ctx, const Request& request,
+                                                   const selector::SelectOptions& select,
+                                                   absl::StatusOr<selector::Pick> pick) {
     if (absl::IsFailedPrecondition(pick.status())) {
       const absl::Status found = co_await selector_->Discover(ctx, std::string(request.service));
       if (const absl::Status ended = ctx.status(); !found.ok() && !ended.ok()) co_return TimedOut(ended);

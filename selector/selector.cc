@@ -144,6 +144,8 @@ std::shared_ptr<const Selector::Nodes> Selector::NodesOf(std::string_view servic
   auto nodes = contents->services.find(service);
   if (contents->cache_version == cache_->version() && nodes != contents->services.end()) return nodes->second;
 
+  if (contents->cache_version == cache_->version() && cache_->Peek(service) == nullptr) return nullptr;  // nothing is known
+
   MutexLock lock(table_->mutex);
   contents = table_->published.Load();
   auto next = std::make_shared<Table::Contents>(*contents);

@@ -6,7 +6,8 @@
 #include <grpcpp/support/proto_buffer_reader.h>
 
 #include <algorithm>
-#include <vector>
+
+#include "absl/container/inlined_vector.h"
 
 namespace micro::grpc_wire {
 namespace {
@@ -55,7 +56,7 @@ class SliceOutputStream final : public google::protobuf::io::ZeroCopyOutputStrea
   size_t written_ = 0;
   bool open_ = false;
   grpc_slice last_ = grpc_empty_slice();
-  std::vector<grpc::Slice> slices_;
+  absl::InlinedVector<grpc::Slice, 2> slices_;
 };
 
 absl::Status TooLarge(size_t size, int limit) {

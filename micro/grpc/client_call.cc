@@ -61,7 +61,7 @@ absl::Status Prepare(const Context& ctx, const Request& request, grpc::ClientCon
   if (left != absl::InfiniteDuration()) {
     call.set_deadline(std::chrono::system_clock::now() + absl::ToChronoNanoseconds(left));
   }
-  const absl::Status status = WriteHeaders(ctx.metadata(), request.content_type, left, &call);
+  const absl::Status status = WriteHeaders(ctx.metadata(), request.content_type, &call);
   return status.ok() ? status : Refused(status, 500);
 }
 

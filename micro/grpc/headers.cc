@@ -51,8 +51,7 @@ IncomingHeaders ReadHeaders(const grpc::CallbackServerContext& context) {
   return headers;
 }
 
-absl::Status WriteHeaders(const Metadata& metadata, std::string_view content_type, absl::Duration timeout,
-                          grpc::ClientContext* context) {
+absl::Status WriteHeaders(const Metadata& metadata, std::string_view content_type, grpc::ClientContext* context) {
   for (const auto& [name, value] : metadata) {
     if (!IsForwarded(name)) continue;
     const std::string key = absl::AsciiStrToLower(name);
@@ -73,10 +72,9 @@ absl::Status WriteHeaders(const Metadata& metadata, std::string_view content_typ
     }
     context->AddMetadata(key, value);
   }
-  if (timeout != absl::InfiniteDuration()) {
-    context->AddMetadata("timeout", std::to_string(absl::ToInt64Nanoseconds(timeout)));
+  if (content_type != "application/grpc+proto" && content_type != "application/grpc") {
+    context->AddMetadata("x-content-type", std::string(content_type));
   }
-  context->AddMetadata("x-content-type", std::string(content_type));
   return absl::OkStatus();
 }
 

@@ -27,7 +27,7 @@ class CallState {
   CallState(const ServerShared& shared, const ServedEndpoint& endpoint, grpc::CallbackServerContext* context)
       : shared_(shared), endpoint_(endpoint) {
     IncomingHeaders headers = ReadHeaders(*context);
-    content_type_ = std::move(headers.content_type);
+    content_type_ = headers.content_type;
     ctx_ = WithStopToken(ctx_, stop_.get_token());
     ctx_ = WithMetadata(ctx_, std::move(headers.metadata));
     absl::Duration left = headers.timeout;
@@ -38,7 +38,7 @@ class CallState {
     if (left != absl::InfiniteDuration()) ctx_ = WithTimeout(ctx_, left);
     request_ = {.service = shared_.service,
                 .method = endpoint_.endpoint.method,
-                .content_type = content_type_,
+                .content_type = content_type_.empty() ? "application/grpc" : content_type_,
                 .body = std::nullopt};
   }
 
@@ -47,14 +47,16 @@ class CallState {
     Executor::Default().Post([stop = stop_]() mutable { stop.request_stop(); });
   }
 
-  // Runs the handler; an exception becomes an error, and the server goes on.
-  Task<absl::Status> Handle(Response response) {
+  Task<absl::Status> Handle(Response response) { return endpoint_.endpoint.handle(ctx_, request_, response); }
+
+  // What becomes of an exception that left the handler, called where it is caught: an error, and the server goes on.
+  absl::Status Threw() const {
     try {
-      co_return co_await endpoint_.endpoint.handle(ctx_, request_, response);
+      throw;
     } catch (const std::exception& exception) {
-      co_return Threw(exception.what());
+      return Threw(exception.what());
     } catch (...) {
-      co_return Threw("an object that is no std::exception");
+      return Threw("an object that is no std::exception");
     }
   }
 
@@ -64,7 +66,7 @@ class CallState {
 
   const ServerShared& shared_;
   const ServedEndpoint& endpoint_;
-  std::string content_type_;
+  std::string_view content_type_;
   std::stop_source stop_;
   Context ctx_;
   Request request_;
@@ -103,8 +105,15 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
     } else if (status = Read(**codec, incoming_, exchange_->request()); !status.ok()) {
       status = state_.BadRequest(status);
     } else {
+      if (state_.content_type_.empty()) {
+        state_.request_.content_type = (*codec)->name() == "json" ? "application/grpc+json" : "application/grpc+proto";
+      }
       state_.request_.body.emplace(exchange_->request());
-      status = co_await state_.Handle({.message = &exchange_->response()});
+      try {
+        status = co_await state_.Handle({.message = &exchange_->response()});
+      } catch (...) {
+        status = state_.Threw();
+      }
       if (status.ok()) {
         status = Write(**codec, exchange_->response(), state_.shared_.max_send_message_size, &outgoing_);
       }
@@ -141,9 +150,13 @@ class StreamCall final : public BidiReactor, public RawStream {
   }
 
   internal::Detached Run() {
-    const absl::Status status = co_await (state_.endpoint_.endpoint.method.kind == MethodKind::kUnary
-                                              ? RunUnary()
-                                              : state_.Handle({.stream = this}));
+    absl::Status status;
+    try {
+      status = co_await (state_.endpoint_.endpoint.method.kind == MethodKind::kUnary ? RunUnary()
+                                                                                     : state_.Handle({.stream = this}));
+    } catch (...) {
+      status = state_.Threw();
+    }
     TsanRelease(this);
     Finish(ToGrpc(status, state_.shared_.service));
   }

@@ -159,7 +159,10 @@ class RegisteringServer final : public Server {
       status = co_await registry_->Register(ctx, record_, {.ttl = options_.register_ttl});
       if (status.ok() || absl::IsInvalidArgument(status)) break;
     }
-    if (!status.ok()) {
+    if (absl::IsInvalidArgument(status)) {
+      log::Error("the registry refuses the record",
+                 {{"service", options_.name}, {"registry", registry_->name()}, {"error", status}});
+    } else if (!status.ok()) {
       log::Error("could not register; trying again at the next interval",
                  {{"service", options_.name}, {"registry", registry_->name()}, {"error", status}});
     } else if (!std::exchange(registered_, true)) {

@@ -25,6 +25,7 @@ struct Entry {
   absl::Time looked_up = absl::InfinitePast();
   bool asking = true;                // a lookup is under way
   bool used = true;                  // since the last lookup
+  uint64_t events = 0;               // that the watch told
   std::vector<Waiter> waiters;       // for the end of the lookup
 };
 
@@ -74,6 +75,7 @@ struct Cache::State {
   Task<void> Follow(std::string service);
   Task<void> Lookup(std::string service);
   bool Forget(const std::string& service);
+  uint64_t EventsOf(const std::string& service) const;
   void Publish(Entry& entry, std::vector<Service> services, absl::Time confirmed, absl::Status status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 };
@@ -83,9 +85,22 @@ void Cache::State::Publish(Entry& entry, std::vector<Service> services, absl::Ti
   version.fetch_add(1, std::memory_order_acq_rel);
 }
 
-// Asks the registry once, and lets those who wait go on.
+// How many changes the watch has told of a service.
+uint64_t Cache::State::EventsOf(const std::string& service) const {
+  MutexLock lock(mutex);
+  const auto entry = entries.find(service);
+  return entry == entries.end() ? 0 : entry->second.events;
+}
+
+// Asks the registry, and lets those who wait go on.
 Task<void> Cache::State::Lookup(std::string service) {
+  uint64_t events = EventsOf(service);
   absl::StatusOr<std::vector<Service>> found = co_await registry->GetService(ctx, service);
+  // An answer may be older than what the watch told meanwhile: then once more, unless the service never rests.
+  for (int again = 0; again < 3 && events != EventsOf(service); ++again) {
+    events = EventsOf(service);
+    found = co_await registry->GetService(ctx, service);
+  }
   std::vector<Waiter> waiters;
   {
     MutexLock lock(mutex);
@@ -141,6 +156,7 @@ Task<void> Cache::State::Follow(std::string service) {
         std::vector<Service> services;
         if (entry.snapshot != nullptr) services = entry.snapshot->services;
         Apply(services, *event);
+        ++entry.events;
         // The last node has gone: who asks for the service may look at once, it may have a new one.
         if (services.empty()) entry.looked_up = absl::InfinitePast();
         Publish(entry, std::move(services), Clock::Real().Now(), absl::OkStatus());

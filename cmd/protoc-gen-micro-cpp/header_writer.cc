@@ -87,7 +87,7 @@ void WriteClient(const Service& service, Printer& out) {
     if (method.deprecated) out.Print("[[deprecated]]\n");
     WriteLines(
         Signature("::micro::Task<::absl::StatusOr<" + shape.client_result + ">> " + method.name,
-                  parameters, ";", kWidthInClass),
+                  parameters, " const;", kWidthInClass),
         out);
   }
   out.Outdent();

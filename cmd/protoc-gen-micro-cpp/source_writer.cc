@@ -105,7 +105,7 @@ void WriteClient(const Service& service, Printer& out) {
     out.Print("\n");
     WriteLines(Signature("::micro::Task<::absl::StatusOr<" + shape.client_result + ">> " + name +
                              "::" + method.name,
-                         parameters, " {"),
+                         parameters, " const {"),
                out);
     out.Print(
         "  return ::micro::generated::$call$(\n"

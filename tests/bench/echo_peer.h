@@ -32,6 +32,9 @@ class Meter {
  public:
   explicit Meter(const Load& load);
 
+  // The time runs from here: the client is connected.
+  void Begin();
+
   // The time, in nanoseconds of the monotonic clock.
   static int64_t Now();
 
@@ -43,7 +46,8 @@ class Meter {
   std::string Report() const;
 
  private:
-  const int64_t begin_, end_;
+  const double seconds_;
+  int64_t begin_ = 0, end_ = 0;
   std::vector<std::vector<int64_t>> latencies_;  // by slot, nanoseconds
   std::vector<int64_t> warm_up_calls_;           // by slot
 };

@@ -74,6 +74,12 @@ std::unique_ptr<EchoServer> StartRawServer() { return std::make_unique<RawServer
 void RunRawClient(const Load& load, Meter& meter) {
   const std::unique_ptr<Echo::Stub> stub =
       Echo::NewStub(grpc::CreateChannel(load.address, grpc::InsecureChannelCredentials()));
+  {  // connects
+    grpc::ClientContext context;
+    EchoMessage request, response;
+    if (!stub->Echo(&context, request, &response).ok()) std::abort();
+  }
+  meter.Begin();
   micro::Mutex mutex;
   micro::CondVar changed;
   int running = load.concurrency;

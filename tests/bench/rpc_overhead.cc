@@ -152,10 +152,14 @@ int RunRounds(int rounds, double seconds) {
 }  // namespace
 
 Meter::Meter(const Load& load)
-    : begin_(Now() + static_cast<int64_t>(load.seconds * 0.25e9)),
-      end_(begin_ + static_cast<int64_t>(load.seconds * 1e9)),
+    : seconds_(load.seconds),
       latencies_(static_cast<size_t>(load.concurrency)),
       warm_up_calls_(static_cast<size_t>(load.concurrency)) {}
+
+void Meter::Begin() {
+  begin_ = Now() + static_cast<int64_t>(seconds_ * 0.25e9);
+  end_ = begin_ + static_cast<int64_t>(seconds_ * 1e9);
+}
 
 int64_t Meter::Now() {
   timespec time = {};

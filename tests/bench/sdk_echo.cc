@@ -67,6 +67,8 @@ void RunSdkClient(const Load& load, Meter& meter) {
       .nodes = {{.id = "echo-1", .address = load.address, .metadata = {{"protocol", "grpc"}}}}};
   if (!micro::BlockOn(service->registry()->Register(Context(), record, {})).ok()) std::abort();
   EchoService echo("echo", service->client());
+  if (!micro::BlockOn(echo.Echo(Context(), {})).ok()) std::abort();  // connects
+  meter.Begin();
   micro::TaskScope scope;
   for (int i = 0; i < load.concurrency; ++i) micro::Spawn(scope, CallInALoop(echo, i, load.payload, meter));
   scope.Join();

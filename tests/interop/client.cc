@@ -148,7 +148,7 @@ class Caller {
 
   const Settings& settings_;
   micro::Service& service_;
-  helloworld::GreeterService greeter_;
+  const helloworld::GreeterService greeter_;
   micro::CallOptions options_;
 };
 

@@ -46,7 +46,8 @@ const std::vector<std::unique_ptr<Codec>>& LinkedCodecs() {
 
 // The name of the codec for a content type without parameters; empty for none.
 std::string_view NameOf(std::string_view type) {
-  for (const std::string_view proto : {"application/grpc", "application/protobuf", "application/octet-stream"}) {
+  for (const std::string_view proto :
+       {"application/grpc", "application/protobuf", "application/octet-stream"}) {
     if (EqualsIgnoreCase(type, proto)) return "proto";
   }
   for (const std::string_view prefix : {"application/grpc+", "application/"}) {
@@ -75,14 +76,16 @@ absl::Status Codec::Unmarshal(io::ZeroCopyInputStream& in, Body body) const {
 absl::StatusOr<std::string> Codec::MarshalToString(ConstBody body) const {
   std::string bytes;
   // What protobuf takes: exact for its own codec, a beginning for the others.
-  bytes.reserve(body.frame() != nullptr ? body.frame()->data.size() : body.message()->ByteSizeLong());
+  bytes.reserve(body.frame() != nullptr ? body.frame()->data.size()
+                                        : body.message()->ByteSizeLong());
   io::StringOutputStream out(&bytes);
   RETURN_IF_ERROR(Marshal(body, out));
   return bytes;
 }
 
 absl::Status Codec::UnmarshalFromString(std::string_view bytes, Body body) const {
-  if (bytes.size() > INT32_MAX) return absl::InvalidArgumentError("a body of 2 GiB or more cannot be read");
+  if (bytes.size() > INT32_MAX)
+    return absl::InvalidArgumentError("a body of 2 GiB or more cannot be read");
   io::ArrayInputStream in(bytes.data(), static_cast<int>(bytes.size()));
   return Unmarshal(in, body);
 }

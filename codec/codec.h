@@ -5,8 +5,8 @@
 //   RETURN_IF_ERROR(codec->Marshal(request, out));
 //
 // It reads and writes through protobuf's zero-copy streams, so that the buffers of a wire are never
-// flattened. Codecs have no state: every method may be called from any thread and none waits. Mirrors
-// go-micro's codec.Marshaler.
+// flattened. Codecs have no state: every method may be called from any thread and none waits.
+// Mirrors go-micro's codec.Marshaler.
 #pragma once
 
 #include <memory>
@@ -70,7 +70,8 @@ class Codec {
   // Writes `body`. INVALID_ARGUMENT when this codec has no form for it.
   absl::Status Marshal(ConstBody body, google::protobuf::io::ZeroCopyOutputStream& out) const;
 
-  // Reads all of `in` into `body`, in place of what it held. INVALID_ARGUMENT names what could not be read.
+  // Reads all of `in` into `body`, in place of what it held. INVALID_ARGUMENT names what could not
+  // be read.
   absl::Status Unmarshal(google::protobuf::io::ZeroCopyInputStream& in, Body body) const;
 
   // The same from and to text.
@@ -85,11 +86,12 @@ class Codec {
 };
 
 // The codec for a content type, from the linked ones; it lives as long as the process. Parameters
-// ("; charset=utf-8") and case do not matter. INVALID_ARGUMENT: `unsupported Content-Type: …`. Known are
+// ("; charset=utf-8") and case do not matter. INVALID_ARGUMENT: `unsupported Content-Type: …`.
+// Known are
 //   proto: application/protobuf, application/proto, application/octet-stream, application/grpc
 //   any linked codec: application/<name>, application/grpc+<name>
-// Takes no lock. The first call makes every linked codec: a ScopedPlugin<Codec> that a test wants found here
-// stands before it.
+// Takes no lock. The first call makes every linked codec: a ScopedPlugin<Codec> that a test wants
+// found here stands before it.
 absl::StatusOr<const Codec*> ForContentType(std::string_view content_type);
 
 }  // namespace micro::codec

@@ -45,7 +45,8 @@ class ReverseCodec final : public Codec {
     return absl::UnimplementedError("");
   }
 };
-MICRO_PLUGIN(Codec, "reverse", [](const Codec::PluginOptions&) { return std::make_unique<ReverseCodec>(); });
+MICRO_PLUGIN(Codec, "reverse",
+             [](const Codec::PluginOptions&) { return std::make_unique<ReverseCodec>(); });
 
 std::string NameFor(std::string_view content_type) {
   const auto codec = ForContentType(content_type);
@@ -129,9 +130,10 @@ TEST(ForContentType, FindsACodecOfTheProgramsOwn) {
 }
 
 TEST(ForContentType, RefusesAnyOther) {
-  for (const std::string type : {"", "json", "text/plain", "application", "application/", "application/grpc+",
-                                 "application/grpc+xml", "application/jsonx", "text/json", "grpc+json", ";",
-                                 "application/x-www-form-urlencoded; charset=utf-8"}) {
+  for (const std::string type :
+       {"", "json", "text/plain", "application", "application/", "application/grpc+",
+        "application/grpc+xml", "application/jsonx", "text/json", "grpc+json", ";",
+        "application/x-www-form-urlencoded; charset=utf-8"}) {
     EXPECT_THAT(ForContentType(type),
                 StatusIs(StatusCode::kInvalidArgument, "unsupported Content-Type: " + type));
   }
@@ -182,7 +184,8 @@ TEST(EveryCodec, WritesAndReadsBigBodiesInSmallBlocks) {
     SmallBlocks out;
     ASSERT_THAT(Named(name).Marshal(user, out), IsOk());
     const std::string bytes = out.Bytes();
-    google::protobuf::io::ArrayInputStream in(bytes.data(), static_cast<int>(bytes.size()), SmallBlocks::kBlock);
+    google::protobuf::io::ArrayInputStream in(bytes.data(), static_cast<int>(bytes.size()),
+                                              SmallBlocks::kBlock);
     User received;
     ASSERT_THAT(Named(name).Unmarshal(in, received), IsOk());
     EXPECT_TRUE(MessageDifferencer::Equals(received, user)) << name;
@@ -190,7 +193,8 @@ TEST(EveryCodec, WritesAndReadsBigBodiesInSmallBlocks) {
   SmallBlocks out;
   ASSERT_THAT(Named("bytes").Marshal(frame, out), IsOk());
   EXPECT_EQ(out.Bytes(), frame.data);
-  google::protobuf::io::ArrayInputStream in(frame.data.data(), static_cast<int>(frame.data.size()), SmallBlocks::kBlock);
+  google::protobuf::io::ArrayInputStream in(frame.data.data(), static_cast<int>(frame.data.size()),
+                                            SmallBlocks::kBlock);
   Frame received;
   ASSERT_THAT(Named("bytes").Unmarshal(in, received), IsOk());
   EXPECT_EQ(received.data, frame.data);
@@ -205,7 +209,8 @@ TEST(EveryCodec, FailsWhenTheStreamIsFull) {
     SmallBlocks for_message(3);
     EXPECT_FALSE(Named(name).Marshal(user, for_message).ok()) << name;
     SmallBlocks for_frame(3);
-    EXPECT_THAT(Named(name).Marshal(frame, for_frame), StatusIs(StatusCode::kResourceExhausted)) << name;
+    EXPECT_THAT(Named(name).Marshal(frame, for_frame), StatusIs(StatusCode::kResourceExhausted))
+        << name;
   }
 }
 
@@ -214,7 +219,8 @@ TEST(EveryCodec, ReadsInPlaceOfWhatWasThere) {
     User sent;
     sent.set_user_name("John");
     User received = Someone();
-    ASSERT_THAT(Named(name).UnmarshalFromString(*Named(name).MarshalToString(sent), received), IsOk());
+    ASSERT_THAT(Named(name).UnmarshalFromString(*Named(name).MarshalToString(sent), received),
+                IsOk());
     EXPECT_TRUE(MessageDifferencer::Equals(received, sent)) << name;
   }
 }
@@ -237,7 +243,8 @@ TEST(ProtoCodec, KeepsFieldsThatItDoesNotKnow) {
   OldUser old;
   ASSERT_THAT(Named("proto").UnmarshalFromString(bytes, old), IsOk());
   EXPECT_EQ(old.user_name(), Someone().user_name());
-  EXPECT_TRUE(MessageDifferencer::Equals(Parsed(Named("proto"), *Named("proto").MarshalToString(old)), Someone()));
+  EXPECT_TRUE(MessageDifferencer::Equals(
+      Parsed(Named("proto"), *Named("proto").MarshalToString(old)), Someone()));
 }
 
 TEST(ProtoCodec, RefusesATruncatedBody) {
@@ -246,15 +253,17 @@ TEST(ProtoCodec, RefusesATruncatedBody) {
   const std::string bytes = *Named("proto").MarshalToString(john);
   for (size_t size = 1; size < bytes.size(); ++size) {
     User user;
-    EXPECT_THAT(Named("proto").UnmarshalFromString(std::string_view(bytes).substr(0, size), user),
-                StatusIs(StatusCode::kInvalidArgument, "the body is not a protobuf micro.codec.test.User"))
+    EXPECT_THAT(
+        Named("proto").UnmarshalFromString(std::string_view(bytes).substr(0, size), user),
+        StatusIs(StatusCode::kInvalidArgument, "the body is not a protobuf micro.codec.test.User"))
         << size;
   }
 }
 
 TEST(ProtoCodec, RefusesHostileNesting) {
   std::string bytes;
-  for (int i = 0; i < 20'000; ++i) {  // each level wraps the one inside, so that all lengths are right
+  for (int i = 0; i < 20'000;
+       ++i) {  // each level wraps the one inside, so that all lengths are right
     std::string length;
     for (size_t rest = bytes.size(); length.empty() || rest > 0; rest >>= 7) {
       length += static_cast<char>((rest & 0x7f) | (rest > 0x7f ? 0x80 : 0));
@@ -262,7 +271,8 @@ TEST(ProtoCodec, RefusesHostileNesting) {
     bytes.insert(0, "\x3a" + length);  // field 7, invited_by
   }
   User user;
-  EXPECT_THAT(Named("proto").UnmarshalFromString(bytes, user), StatusIs(StatusCode::kInvalidArgument));
+  EXPECT_THAT(Named("proto").UnmarshalFromString(bytes, user),
+              StatusIs(StatusCode::kInvalidArgument));
 }
 
 TEST(JsonCodec, ReadsWhatItWrites) {
@@ -286,12 +296,16 @@ TEST(JsonCodec, ReadsBothFormsOfNames) {
 }
 
 TEST(JsonCodec, ReadsWideIntegersAsTextAndAsNumbers) {
-  EXPECT_EQ(Parsed(Named("json"), R"({"accountId": "-9007199254740993"})").account_id(), -9'007'199'254'740'993);
-  EXPECT_EQ(Parsed(Named("json"), R"({"accountId": -9007199254740993})").account_id(), -9'007'199'254'740'993);
+  EXPECT_EQ(Parsed(Named("json"), R"({"accountId": "-9007199254740993"})").account_id(),
+            -9'007'199'254'740'993);
+  EXPECT_EQ(Parsed(Named("json"), R"({"accountId": -9007199254740993})").account_id(),
+            -9'007'199'254'740'993);
 }
 
 TEST(JsonCodec, PassesOverFieldsThatItDoesNotKnow) {
-  EXPECT_EQ(Parsed(Named("json"), R"({"new": {"deep": [1, {"x": null}]}, "userName": "John"})").user_name(), "John");
+  EXPECT_EQ(Parsed(Named("json"), R"({"new": {"deep": [1, {"x": null}]}, "userName": "John"})")
+                .user_name(),
+            "John");
 }
 
 TEST(JsonCodec, ReadsTheNewlineThatGosEncoderAdds) {
@@ -299,12 +313,13 @@ TEST(JsonCodec, ReadsTheNewlineThatGosEncoderAdds) {
 }
 
 TEST(JsonCodec, RefusesWhatIsNotJsonOfTheMessage) {
-  for (const std::string text : {"", "{", "{]", "junk", "[]", "\"John\"", R"({"userName": "John)",
-                                 R"({"userName": 7)", R"({"accountId": "many"})",
-                                 R"({"userName": "John"} junk)", "{\"userName\": \"\xff\"}"}) {
+  for (const std::string text :
+       {"", "{", "{]", "junk", "[]", "\"John\"", R"({"userName": "John)", R"({"userName": 7)",
+        R"({"accountId": "many"})", R"({"userName": "John"} junk)", "{\"userName\": \"\xff\"}"}) {
     User user;
     EXPECT_THAT(Named("json").UnmarshalFromString(text, user),
-                StatusIs(StatusCode::kInvalidArgument, HasSubstr("the body is not JSON of micro.codec.test.User: ")))
+                StatusIs(StatusCode::kInvalidArgument,
+                         HasSubstr("the body is not JSON of micro.codec.test.User: ")))
         << text;
   }
 }
@@ -315,16 +330,17 @@ std::string Repeated(std::string_view text, int times) {
   return all;
 }
 
-// Protobuf's own reader takes time by the square of the depth of arrays: without a limit of ours this test
-// does not end.
+// Protobuf's own reader takes time by the square of the depth of arrays: without a limit of ours
+// this test does not end.
 TEST(JsonCodec, RefusesHostileNesting) {
   constexpr int kDeep = 100'000;
   const std::string brackets = Repeated("[", kDeep) + Repeated("]", kDeep);
   User user;
   google::protobuf::Value any;
-  for (const std::string& text : {Repeated(R"({"invitedBy":)", kDeep) + "{}" + Repeated("}", kDeep), brackets,
-                                  Repeated("[", kDeep), R"({"unknown":)" + brackets + "}",
-                                  R"({"a\"":)" + brackets + "}", R"({'a"':)" + brackets + "}", R"({"a'":)" + brackets + "}"}) {
+  for (const std::string& text :
+       {Repeated(R"({"invitedBy":)", kDeep) + "{}" + Repeated("}", kDeep), brackets,
+        Repeated("[", kDeep), R"({"unknown":)" + brackets + "}", R"({"a\"":)" + brackets + "}",
+        R"({'a"':)" + brackets + "}", R"({"a'":)" + brackets + "}"}) {
     const std::string begin = text.substr(0, 20);
     const auto refusal = StatusIs(StatusCode::kInvalidArgument);
     EXPECT_THAT(Named("json").UnmarshalFromString(text, user), refusal) << begin;
@@ -345,13 +361,15 @@ TEST(JsonCodec, RefusesToWriteWhatIsTooDeepToRead) {
   User* inner = &user;
   for (int i = 0; i < 1000; ++i) inner = inner->mutable_invited_by();
   EXPECT_THAT(Named("json").MarshalToString(user),
-              StatusIs(StatusCode::kInvalidArgument, HasSubstr("micro.codec.test.User cannot be written as JSON: ")));
+              StatusIs(StatusCode::kInvalidArgument,
+                       HasSubstr("micro.codec.test.User cannot be written as JSON: ")));
 }
 
 TEST(BytesCodec, TakesFramesAlone) {
   User user;
-  const auto refusal = StatusIs(StatusCode::kInvalidArgument,
-                                AllOf(HasSubstr("codec \"bytes\""), HasSubstr("not a micro.codec.test.User")));
+  const auto refusal =
+      StatusIs(StatusCode::kInvalidArgument,
+               AllOf(HasSubstr("codec \"bytes\""), HasSubstr("not a micro.codec.test.User")));
   EXPECT_THAT(Named("bytes").MarshalToString(user), refusal);
   EXPECT_THAT(Named("bytes").UnmarshalFromString("", user), refusal);
 }

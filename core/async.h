@@ -19,8 +19,9 @@
 
 namespace micro {
 
-// A slot that is set once, from any thread, and awaited by one coroutine, which resumes on the setter's
-// thread, inside TrySet. Held by shared_ptr when a setter may come late (a timer, a cancellation).
+// A slot that is set once, from any thread, and awaited by one coroutine, which resumes on the
+// setter's thread, inside TrySet. Held by shared_ptr when a setter may come late (a timer, a
+// cancellation).
 template <class T>
 class OneShot {
  public:
@@ -57,9 +58,9 @@ class OneShot {
 
 namespace internal {
 
-// Calls `end` with the context's status when it ends, until destroyed. `end` may run on any thread, and
-// late by a race: it holds what it needs. At a deadline it runs on a thread of the executor, at a
-// cancellation on the canceller's.
+// Calls `end` with the context's status when it ends, until destroyed. `end` may run on any thread,
+// and late by a race: it holds what it needs. At a deadline it runs on a thread of the executor, at
+// a cancellation on the canceller's.
 template <class End>
 class ContextEnd {
  public:
@@ -102,14 +103,15 @@ Task<absl::StatusOr<T>> Await(Context ctx, std::shared_ptr<OneShot<T>> slot) {
   co_return co_await slot->Wait();
 }
 
-// Waits for `duration` on `clock`, and resumes on a thread of the executor. CANCELLED or DEADLINE_EXCEEDED
-// when `ctx` ends first, OK otherwise.
+// Waits for `duration` on `clock`, and resumes on a thread of the executor. CANCELLED or
+// DEADLINE_EXCEEDED when `ctx` ends first, OK otherwise.
 Task<absl::Status> Sleep(Context ctx, absl::Duration duration, Clock& clock = Clock::Real());
 
-// Runs `function` on a thread of the executor and resumes there with its result: the way to call a library
-// that blocks. It is not interrupted by the end of any context.
+// Runs `function` on a thread of the executor and resumes there with its result: the way to call a
+// library that blocks. It is not interrupted by the end of any context.
 template <class Function>
-Task<std::invoke_result_t<Function>> Offload(Function function, Executor& executor = Executor::Default()) {
+Task<std::invoke_result_t<Function>> Offload(Function function,
+                                             Executor& executor = Executor::Default()) {
   struct Hop {
     Executor& executor;
     bool await_ready() { return false; }
@@ -122,8 +124,8 @@ Task<std::invoke_result_t<Function>> Offload(Function function, Executor& execut
   co_return function();
 }
 
-// A bounded queue that any threads fill and one coroutine at a time empties. A waiting Pop goes on inside
-// the Push or Close that wakes it, on its thread: hold no lock over them.
+// A bounded queue that any threads fill and one coroutine at a time empties. A waiting Pop goes on
+// inside the Push or Close that wakes it, on its thread: hold no lock over them.
 template <class T>
 class Queue {
  public:
@@ -155,8 +157,8 @@ class Queue {
     if (waiter) waiter->TrySet(true);
   }
 
-  // The next item; the reason of Close when it was closed and is empty; the status of `ctx` when that ends
-  // first.
+  // The next item; the reason of Close when it was closed and is empty; the status of `ctx` when
+  // that ends first.
   Task<absl::StatusOr<T>> Pop(Context ctx) {
     while (true) {
       std::shared_ptr<OneShot<bool>> waiter;

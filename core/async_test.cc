@@ -78,8 +78,10 @@ TEST(Sleep, IsEndedByACancellationOnTheThreadThatCancels) {
 
 TEST(Sleep, DoesNotBeginUnderAnEndedContext) {
   VirtualClock clock;
-  EXPECT_THAT(BlockOn(Sleep(EndedContext(), absl::Seconds(5), clock)), StatusIs(absl::StatusCode::kDeadlineExceeded));
-  EXPECT_THAT(BlockOn(Sleep(CancelledContext(), absl::Seconds(5), clock)), StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_THAT(BlockOn(Sleep(EndedContext(), absl::Seconds(5), clock)),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(BlockOn(Sleep(CancelledContext(), absl::Seconds(5), clock)),
+              StatusIs(absl::StatusCode::kCancelled));
 }
 
 TEST(Sleep, TakesTheRealClockByDefault) {
@@ -88,12 +90,16 @@ TEST(Sleep, TakesTheRealClockByDefault) {
   EXPECT_GE(Clock::Real().Now() - begin, absl::Milliseconds(2));
 }
 
-TEST(Sleep, OfNoLengthEnds) { EXPECT_THAT(BlockOn(Sleep(Context(), absl::ZeroDuration())), IsOk()); }
+TEST(Sleep, OfNoLengthEnds) {
+  EXPECT_THAT(BlockOn(Sleep(Context(), absl::ZeroDuration())), IsOk());
+}
 
 TEST(OneShot, GivesAValueThatWasSetBeforeTheWait) {
   OneShot<int> slot;
   EXPECT_TRUE(slot.TrySet(7));
-  const auto wait = [](OneShot<int>& slot) -> Task<absl::StatusOr<int>> { co_return co_await slot.Wait(); };
+  const auto wait = [](OneShot<int>& slot) -> Task<absl::StatusOr<int>> {
+    co_return co_await slot.Wait();
+  };
   EXPECT_THAT(BlockOn(wait(slot)), IsOkAndHolds(7));
 }
 
@@ -115,7 +121,9 @@ TEST(OneShot, TakesTheFirstValueAlone) {
   OneShot<int> slot;
   EXPECT_TRUE(slot.TrySet(absl::UnavailableError("down")));
   EXPECT_FALSE(slot.TrySet(7));
-  const auto wait = [](OneShot<int>& slot) -> Task<absl::StatusOr<int>> { co_return co_await slot.Wait(); };
+  const auto wait = [](OneShot<int>& slot) -> Task<absl::StatusOr<int>> {
+    co_return co_await slot.Wait();
+  };
   EXPECT_THAT(BlockOn(wait(slot)), StatusIs(absl::StatusCode::kUnavailable, "down"));
 }
 
@@ -197,11 +205,13 @@ TEST(Offload, TakesFunctionsOfAnyResult) {
   bool ran = false;
   BlockOn(Offload([&] { ran = true; }));
   EXPECT_TRUE(ran);
-  EXPECT_EQ(BlockOn(Offload([text = std::make_unique<std::string>("moved")] { return *text; })), "moved");
+  EXPECT_EQ(BlockOn(Offload([text = std::make_unique<std::string>("moved")] { return *text; })),
+            "moved");
 }
 
 TEST(Offload, ThrowsWhereItIsAwaited) {
-  EXPECT_THROW(BlockOn(Offload([]() -> int { throw std::runtime_error("broken"); })), std::runtime_error);
+  EXPECT_THROW(BlockOn(Offload([]() -> int { throw std::runtime_error("broken"); })),
+               std::runtime_error);
 }
 
 TEST(Offload, TakesAPoolOfItsOwn) {

@@ -1,7 +1,8 @@
 // A Clock tells the time and calls back at a time: the seam through which tests replace waiting.
 //
-// Real() is the process's clock: it starts at the wall time and then runs on the monotonic clock, so that a
-// deadline taken from it survives a jump of the wall clock. All methods may be called from any thread.
+// Real() is the process's clock: it starts at the wall time and then runs on the monotonic clock,
+// so that a deadline taken from it survives a jump of the wall clock. All methods may be called
+// from any thread.
 #pragma once
 
 #include <cstdint>
@@ -17,17 +18,18 @@ class Clock {
 
   virtual ~Clock() = default;
 
-  // The clock of the process. Its callbacks run one after another on one thread: they must be short and
-  // never block.
+  // The clock of the process. Its callbacks run one after another on one thread: they must be short
+  // and never block.
   static Clock& Real();
 
   virtual absl::Time Now() = 0;
 
-  // Runs `callback` once `when` has come; a time that has passed means "as soon as possible". Never inside
-  // At itself, but the clock's thread may run it before At has returned.
+  // Runs `callback` once `when` has come; a time that has passed means "as soon as possible". Never
+  // inside At itself, but the clock's thread may run it before At has returned.
   virtual TimerId At(absl::Time when, absl::AnyInvocable<void()> callback) = 0;
 
-  // Takes a timer back. True: its callback has not begun and never will. False: it has run, or is running.
+  // Takes a timer back. True: its callback has not begun and never will. False: it has run, or is
+  // running.
   virtual bool Cancel(TimerId timer) = 0;
 };
 

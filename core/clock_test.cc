@@ -11,7 +11,8 @@
 namespace micro {
 namespace {
 
-// Holds the thread of the real clock until it is opened, so that what is set meanwhile is due at once.
+// Holds the thread of the real clock until it is opened, so that what is set meanwhile is due at
+// once.
 class HeldClock {
  public:
   HeldClock() {
@@ -106,7 +107,8 @@ TEST(RealClock, DoesNotTakeATimerBackThatRuns) {
 
 TEST(RealClock, LetsACallbackSetATimer) {
   std::latch ran(1);
-  Clock::Real().At(absl::InfinitePast(), [&] { Clock::Real().At(absl::InfinitePast(), [&] { ran.count_down(); }); });
+  Clock::Real().At(absl::InfinitePast(),
+                   [&] { Clock::Real().At(absl::InfinitePast(), [&] { ran.count_down(); }); });
   ran.wait();
 }
 

@@ -9,7 +9,8 @@ namespace {
 // A source of cancellation that also follows a parent's.
 struct CancelState {
   std::stop_source source;
-  std::shared_ptr<const void> parent;  // links the parent to its own, when nobody else keeps it any more
+  std::shared_ptr<const void>
+      parent;  // links the parent to its own, when nobody else keeps it any more
 
   void Stop() {
     std::stop_source own = source;  // what Stop wakes may free this state

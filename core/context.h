@@ -1,14 +1,14 @@
-// A Context carries what belongs to one call through everything done on its behalf: deadline, cancellation
-// and metadata.
+// A Context carries what belongs to one call through everything done on its behalf: deadline,
+// cancellation and metadata.
 //
 //   auto [ctx, cancel] = WithCancel(Context());
 //   Context shorter = WithTimeout(ctx, absl::Milliseconds(300));
 //   absl::Status slept = co_await Sleep(shorter, absl::Seconds(1));   // DEADLINE_EXCEEDED after 300 ms
 //
-// It is a cheap value like Go's context.Context: copies share their state, deriving one never changes
-// another, and all methods may be called from any thread. It is the first parameter of everything that may
-// wait, and its end is honoured there. A deadline is a value, not a timer: whoever waits sets one, so that
-// a Context costs nothing while nobody waits.
+// It is a cheap value like Go's context.Context: copies share their state, deriving one never
+// changes another, and all methods may be called from any thread. It is the first parameter of
+// everything that may wait, and its end is honoured there. A deadline is a value, not a timer:
+// whoever waits sets one, so that a Context costs nothing while nobody waits.
 #pragma once
 
 #include <functional>
@@ -55,8 +55,9 @@ class Context {
   std::shared_ptr<const Metadata> metadata_;
 };
 
-// Cancels the context it came with and all that derive from it; more calls do nothing. Copies may outlive
-// the context. What waits under the context goes on inside the call, on its thread: hold no lock over it.
+// Cancels the context it came with and all that derive from it; more calls do nothing. Copies may
+// outlive the context. What waits under the context goes on inside the call, on its thread: hold no
+// lock over it.
 using CancelFunction = std::function<void()>;
 
 // A context that ends at `deadline`, or when its parent does.
@@ -72,8 +73,8 @@ Context WithMetadata(const Context& parent, Metadata metadata);
 // A context that carries its parent's metadata with one pair set.
 Context WithMetadata(const Context& parent, std::string_view key, std::string_view value);
 
-// A context that is cancelled by `token` in place of its parent's cancellation; the bridge from a wire's
-// own cancellation.
+// A context that is cancelled by `token` in place of its parent's cancellation; the bridge from a
+// wire's own cancellation.
 Context WithStopToken(const Context& parent, std::stop_token token);
 
 }  // namespace micro

@@ -114,7 +114,9 @@ TEST(Context, MayBeCancelledWhenNothingOfItIsLeft) {
 
 TEST(Context, OutlivesItsChildren) {
   auto [parent, cancel_parent] = WithCancel(Context());
-  { auto child = WithCancel(parent); }
+  {
+    auto child = WithCancel(parent);
+  }
   cancel_parent();
   EXPECT_TRUE(Cancelled(parent));
 }
@@ -137,9 +139,11 @@ TEST(Context, IsCancelledOnceWhileOthersDeriveFromIt) {
       threads.emplace_back([&begin, parent = parent] {
         begin.arrive_and_wait();
         std::vector<Context> kept;
-        for (int j = 0; j < 20; ++j) kept.push_back(WithCancel(kept.empty() ? parent : kept.back()).first);
+        for (int j = 0; j < 20; ++j)
+          kept.push_back(WithCancel(kept.empty() ? parent : kept.back()).first);
         while (!Cancelled(parent)) std::this_thread::yield();
-        // request_stop marks the parent first and then runs what follows it: the last link may take a moment.
+        // request_stop marks the parent first and then runs what follows it: the last link may take
+        // a moment.
         while (!Cancelled(kept.back())) std::this_thread::yield();
       });
     }

@@ -33,18 +33,24 @@ constexpr std::array<std::pair<int, absl::StatusCode>, 10> kCodes = {{
 
 // `text` as a JSON string. What is not UTF-8 becomes U+FFFD.
 std::string Quoted(std::string_view text) {
-  return nlohmann::json(std::string(text)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return nlohmann::json(std::string(text))
+      .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-// Adds a JSON string as Go's encoder writes it: <, >, & and the line separators U+2028 and U+2029 are
-// escaped too.
+// Adds a JSON string as Go's encoder writes it: <, >, & and the line separators U+2028 and U+2029
+// are escaped too.
 void AppendJsonString(std::string& out, std::string_view text) {
   static constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kEscapes = {
-      {{"<", "\\u003c"}, {">", "\\u003e"}, {"&", "\\u0026"}, {"\u2028", "\\u2028"}, {"\u2029", "\\u2029"}}};
+      {{"<", "\\u003c"},
+       {">", "\\u003e"},
+       {"&", "\\u0026"},
+       {"\u2028", "\\u2028"},
+       {"\u2029", "\\u2029"}}};
   const std::string quoted = Quoted(text);
   for (std::string_view rest = quoted; !rest.empty();) {
-    const auto* escape = std::find_if(kEscapes.begin(), kEscapes.end(),
-                                      [&](const auto& pair) { return rest.starts_with(pair.first); });
+    const auto* escape = std::find_if(kEscapes.begin(), kEscapes.end(), [&](const auto& pair) {
+      return rest.starts_with(pair.first);
+    });
     const bool escaped = escape != kEscapes.end();
     out += escaped ? escape->second : rest.substr(0, 1);
     rest.remove_prefix(escaped ? escape->first.size() : 1);
@@ -60,7 +66,8 @@ std::string Utf8(std::string_view text) {
 }  // namespace
 
 absl::Status New(std::string_view id, std::string_view detail, int code) {
-  return ToStatus({.id = std::string(id), .code = code, .detail = std::string(detail), .status = ""});
+  return ToStatus(
+      {.id = std::string(id), .code = code, .detail = std::string(detail), .status = ""});
 }
 
 absl::Status ToStatus(Error error) {
@@ -71,7 +78,8 @@ absl::Status ToStatus(Error error) {
 
 absl::Status ToStatus(Error error, absl::StatusCode code) {
   if (error.status.empty()) error.status = HttpPhrase(error.code);
-  absl::Status status(code == absl::StatusCode::kOk ? absl::StatusCode::kUnknown : code, ToAbsl(error.detail));
+  absl::Status status(code == absl::StatusCode::kOk ? absl::StatusCode::kUnknown : code,
+                      ToAbsl(error.detail));
   status.SetPayload(kPayloadUrl, absl::Cord(ToProto(error)));
   return status;
 }
@@ -111,11 +119,16 @@ std::string ToJson(const Error& error) {
 }
 
 Error Parse(std::string_view text) {
-  const auto plain = [&] { return Error{.id = "", .code = 0, .detail = std::string(text), .status = ""}; };
+  const auto plain = [&] {
+    return Error{.id = "", .code = 0, .detail = std::string(text), .status = ""};
+  };
   const size_t begin = text.find_first_not_of(" \t\r\n");
   if (begin == text.npos || text[begin] != '{' || text.size() > kMaxTextSize) return plain();
-  // An error object has no inner arrays or objects worth reading: deeper ones are dropped while parsing.
-  const auto shallow = [](int depth, nlohmann::json::parse_event_t, nlohmann::json&) { return depth < 3; };
+  // An error object has no inner arrays or objects worth reading: deeper ones are dropped while
+  // parsing.
+  const auto shallow = [](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
+    return depth < 3;
+  };
   const nlohmann::json json = nlohmann::json::parse(text, shallow, /*allow_exceptions=*/false);
   if (!json.is_object()) return plain();
 
@@ -149,7 +162,8 @@ std::string ToProto(const Error& error) {
 bool FromProto(std::string_view bytes, Error* error) {
   ::errors::Error proto;
   if (!proto.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return false;
-  *error = {.id = proto.id(), .code = proto.code(), .detail = proto.detail(), .status = proto.status()};
+  *error = {
+      .id = proto.id(), .code = proto.code(), .detail = proto.detail(), .status = proto.status()};
   return true;
 }
 
@@ -170,69 +184,132 @@ int FromStatusCode(absl::StatusCode code) {
 
 std::string_view HttpPhrase(int code) {
   switch (code) {
-    case 100: return "Continue";
-    case 101: return "Switching Protocols";
-    case 102: return "Processing";
-    case 103: return "Early Hints";
-    case 200: return "OK";
-    case 201: return "Created";
-    case 202: return "Accepted";
-    case 203: return "Non-Authoritative Information";
-    case 204: return "No Content";
-    case 205: return "Reset Content";
-    case 206: return "Partial Content";
-    case 207: return "Multi-Status";
-    case 208: return "Already Reported";
-    case 226: return "IM Used";
-    case 300: return "Multiple Choices";
-    case 301: return "Moved Permanently";
-    case 302: return "Found";
-    case 303: return "See Other";
-    case 304: return "Not Modified";
-    case 305: return "Use Proxy";
-    case 307: return "Temporary Redirect";
-    case 308: return "Permanent Redirect";
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 402: return "Payment Required";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 406: return "Not Acceptable";
-    case 407: return "Proxy Authentication Required";
-    case 408: return "Request Timeout";
-    case 409: return "Conflict";
-    case 410: return "Gone";
-    case 411: return "Length Required";
-    case 412: return "Precondition Failed";
-    case 413: return "Request Entity Too Large";
-    case 414: return "Request URI Too Long";
-    case 415: return "Unsupported Media Type";
-    case 416: return "Requested Range Not Satisfiable";
-    case 417: return "Expectation Failed";
-    case 418: return "I'm a teapot";
-    case 421: return "Misdirected Request";
-    case 422: return "Unprocessable Entity";
-    case 423: return "Locked";
-    case 424: return "Failed Dependency";
-    case 425: return "Too Early";
-    case 426: return "Upgrade Required";
-    case 428: return "Precondition Required";
-    case 429: return "Too Many Requests";
-    case 431: return "Request Header Fields Too Large";
-    case 451: return "Unavailable For Legal Reasons";
-    case 500: return "Internal Server Error";
-    case 501: return "Not Implemented";
-    case 502: return "Bad Gateway";
-    case 503: return "Service Unavailable";
-    case 504: return "Gateway Timeout";
-    case 505: return "HTTP Version Not Supported";
-    case 506: return "Variant Also Negotiates";
-    case 507: return "Insufficient Storage";
-    case 508: return "Loop Detected";
-    case 510: return "Not Extended";
-    case 511: return "Network Authentication Required";
-    default: return "";
+    case 100:
+      return "Continue";
+    case 101:
+      return "Switching Protocols";
+    case 102:
+      return "Processing";
+    case 103:
+      return "Early Hints";
+    case 200:
+      return "OK";
+    case 201:
+      return "Created";
+    case 202:
+      return "Accepted";
+    case 203:
+      return "Non-Authoritative Information";
+    case 204:
+      return "No Content";
+    case 205:
+      return "Reset Content";
+    case 206:
+      return "Partial Content";
+    case 207:
+      return "Multi-Status";
+    case 208:
+      return "Already Reported";
+    case 226:
+      return "IM Used";
+    case 300:
+      return "Multiple Choices";
+    case 301:
+      return "Moved Permanently";
+    case 302:
+      return "Found";
+    case 303:
+      return "See Other";
+    case 304:
+      return "Not Modified";
+    case 305:
+      return "Use Proxy";
+    case 307:
+      return "Temporary Redirect";
+    case 308:
+      return "Permanent Redirect";
+    case 400:
+      return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 402:
+      return "Payment Required";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 406:
+      return "Not Acceptable";
+    case 407:
+      return "Proxy Authentication Required";
+    case 408:
+      return "Request Timeout";
+    case 409:
+      return "Conflict";
+    case 410:
+      return "Gone";
+    case 411:
+      return "Length Required";
+    case 412:
+      return "Precondition Failed";
+    case 413:
+      return "Request Entity Too Large";
+    case 414:
+      return "Request URI Too Long";
+    case 415:
+      return "Unsupported Media Type";
+    case 416:
+      return "Requested Range Not Satisfiable";
+    case 417:
+      return "Expectation Failed";
+    case 418:
+      return "I'm a teapot";
+    case 421:
+      return "Misdirected Request";
+    case 422:
+      return "Unprocessable Entity";
+    case 423:
+      return "Locked";
+    case 424:
+      return "Failed Dependency";
+    case 425:
+      return "Too Early";
+    case 426:
+      return "Upgrade Required";
+    case 428:
+      return "Precondition Required";
+    case 429:
+      return "Too Many Requests";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 451:
+      return "Unavailable For Legal Reasons";
+    case 500:
+      return "Internal Server Error";
+    case 501:
+      return "Not Implemented";
+    case 502:
+      return "Bad Gateway";
+    case 503:
+      return "Service Unavailable";
+    case 504:
+      return "Gateway Timeout";
+    case 505:
+      return "HTTP Version Not Supported";
+    case 506:
+      return "Variant Also Negotiates";
+    case 507:
+      return "Insufficient Storage";
+    case 508:
+      return "Loop Detected";
+    case 510:
+      return "Not Extended";
+    case 511:
+      return "Network Authentication Required";
+    default:
+      return "";
   }
 }
 

@@ -15,11 +15,16 @@ namespace {
 using absl::StatusCode;
 using namespace std::string_literals;
 
-const Error kBadName = {.id = "greeter", .code = 400, .detail = "bad name", .status = "Bad Request"};
-constexpr char kBadNameJson[] = R"({"id":"greeter","code":400,"detail":"bad name","status":"Bad Request"})";
-constexpr char kBadNameHex[] = "0a07677265657465721090031a08626164206e616d65220b4261642052657175657374";
+const Error kBadName = {
+    .id = "greeter", .code = 400, .detail = "bad name", .status = "Bad Request"};
+constexpr char kBadNameJson[] =
+    R"({"id":"greeter","code":400,"detail":"bad name","status":"Bad Request"})";
+constexpr char kBadNameHex[] =
+    "0a07677265657465721090031a08626164206e616d65220b4261642052657175657374";
 
-Error DetailAlone(std::string detail) { return {.id = "", .code = 0, .detail = std::move(detail), .status = ""}; }
+Error DetailAlone(std::string detail) {
+  return {.id = "", .code = 0, .detail = std::move(detail), .status = ""};
+}
 
 TEST(Errors, MapEveryCodeOfGoMicrosServerTable) {
   EXPECT_EQ(ToStatusCode(400), StatusCode::kInvalidArgument);
@@ -49,8 +54,9 @@ TEST(Errors, MapEveryCodeOfGoMicrosClientTable) {
   EXPECT_EQ(FromStatusCode(StatusCode::kInternal), 500);
   EXPECT_EQ(FromStatusCode(StatusCode::kUnavailable), 503);
   EXPECT_EQ(FromStatusCode(StatusCode::kUnauthenticated), 401);
-  for (const StatusCode other : {StatusCode::kCancelled, StatusCode::kUnknown, StatusCode::kResourceExhausted,
-                                 StatusCode::kAborted, StatusCode::kOutOfRange, StatusCode::kDataLoss}) {
+  for (const StatusCode other :
+       {StatusCode::kCancelled, StatusCode::kUnknown, StatusCode::kResourceExhausted,
+        StatusCode::kAborted, StatusCode::kOutOfRange, StatusCode::kDataLoss}) {
     EXPECT_EQ(FromStatusCode(other), 500) << other;
   }
 }
@@ -74,7 +80,8 @@ TEST(Errors, EveryConstructorHasItsCodeAndPhrase) {
       {ServiceUnavailable("id", "detail"), 503, "Service Unavailable"},
   };
   for (const auto& [status, code, phrase] : kConstructors) {
-    EXPECT_EQ(FromStatus(status), (Error{.id = "id", .code = code, .detail = "detail", .status = phrase}));
+    EXPECT_EQ(FromStatus(status),
+              (Error{.id = "id", .code = code, .detail = "detail", .status = phrase}));
     EXPECT_THAT(status, StatusIs(ToStatusCode(code), "detail"));
     EXPECT_TRUE(HasError(status));
   }
@@ -82,7 +89,8 @@ TEST(Errors, EveryConstructorHasItsCodeAndPhrase) {
 
 TEST(Errors, NewTakesAnyCode) {
   EXPECT_EQ(FromStatus(New("id", "detail", 418)).status, "I'm a teapot");
-  EXPECT_EQ(FromStatus(New("id", "detail", 1234)), (Error{.id = "id", .code = 1234, .detail = "detail", .status = ""}));
+  EXPECT_EQ(FromStatus(New("id", "detail", 1234)),
+            (Error{.id = "id", .code = 1234, .detail = "detail", .status = ""}));
   EXPECT_THAT(New("id", "detail", 1234), StatusIs(StatusCode::kUnknown, "detail"));
 }
 
@@ -99,19 +107,23 @@ TEST(Errors, APercentSignInAPlainDetailIsSafe) {
 
 TEST(Errors, ADetailIsFormattedWithItsArguments) {
   const std::string_view view = "view";
-  EXPECT_EQ(FromStatus(NotFound("id", "no user %s (%d of %d)", std::string("x"), 1, 2)).detail, "no user x (1 of 2)");
+  EXPECT_EQ(FromStatus(NotFound("id", "no user %s (%d of %d)", std::string("x"), 1, 2)).detail,
+            "no user x (1 of 2)");
   EXPECT_EQ(FromStatus(Conflict("id", "%s and %s", view, "literal")).detail, "view and literal");
 }
 
 TEST(Errors, AKeptPhraseIsNotReplaced) {
-  EXPECT_EQ(FromStatus(ToStatus({.id = "id", .code = 404, .detail = "", .status = "Lost"})).status, "Lost");
+  EXPECT_EQ(FromStatus(ToStatus({.id = "id", .code = 404, .detail = "", .status = "Lost"})).status,
+            "Lost");
 }
 
 TEST(Errors, AStatusWithoutAnErrorStandsForOne) {
   const absl::Status plain = absl::UnavailableError("down");
   EXPECT_FALSE(HasError(plain));
-  EXPECT_EQ(FromStatus(plain),
-            (Error{.id = "go.micro.client", .code = 503, .detail = "down", .status = "Service Unavailable"}));
+  EXPECT_EQ(FromStatus(plain), (Error{.id = "go.micro.client",
+                                      .code = 503,
+                                      .detail = "down",
+                                      .status = "Service Unavailable"}));
   EXPECT_EQ(FromStatus(plain, "greeter").id, "greeter");
   EXPECT_EQ(FromStatus(absl::DataLossError("")).code, 500);
 }
@@ -120,14 +132,17 @@ TEST(Errors, JsonFormIsGos) {
   EXPECT_EQ(ToJson(kBadName), kBadNameJson);
   EXPECT_EQ(ToJson({}), "{}");
   EXPECT_EQ(ToJson(DetailAlone("x")), R"({"detail":"x"})");
-  EXPECT_EQ(ToJson({.id = "", .code = -5, .detail = "", .status = "s"}), R"({"code":-5,"status":"s"})");
+  EXPECT_EQ(ToJson({.id = "", .code = -5, .detail = "", .status = "s"}),
+            R"({"code":-5,"status":"s"})");
 }
 
 TEST(Errors, JsonFormIsEscapedAsGoDoes) {
-  const std::string detail = "<b> & \xe2\x80\xa8\xe2\x80\xa9 \0\x01\b\f\n\r\t\"\\/\x7f \xc3\xa9 \xe6\x97\xa5"s;
-  EXPECT_EQ(ToJson(DetailAlone(detail)),
-            "{\"detail\":\"\\u003cb\\u003e \\u0026 \\u2028\\u2029 \\u0000\\u0001\\b\\f\\n\\r\\t\\\"\\\\/"
-            "\x7f \xc3\xa9 \xe6\x97\xa5\"}");
+  const std::string detail =
+      "<b> & \xe2\x80\xa8\xe2\x80\xa9 \0\x01\b\f\n\r\t\"\\/\x7f \xc3\xa9 \xe6\x97\xa5"s;
+  EXPECT_EQ(
+      ToJson(DetailAlone(detail)),
+      "{\"detail\":\"\\u003cb\\u003e \\u0026 \\u2028\\u2029 \\u0000\\u0001\\b\\f\\n\\r\\t\\\"\\\\/"
+      "\x7f \xc3\xa9 \xe6\x97\xa5\"}");
   EXPECT_EQ(Parse(ToJson(DetailAlone(detail))), DetailAlone(detail));
 }
 
@@ -140,7 +155,8 @@ TEST(Errors, WhatIsNotUtf8BecomesAReplacementCharacter) {
 TEST(Errors, ParseReadsWhatToJsonWrites) {
   EXPECT_EQ(Parse(kBadNameJson), kBadName);
   EXPECT_EQ(Parse("{}"), Error());
-  EXPECT_EQ(Parse(" \t\r\n{\"id\" : \"x\"} \n"), (Error{.id = "x", .code = 0, .detail = "", .status = ""}));
+  EXPECT_EQ(Parse(" \t\r\n{\"id\" : \"x\"} \n"),
+            (Error{.id = "x", .code = 0, .detail = "", .status = ""}));
   EXPECT_EQ(Parse(R"({"code":-5})").code, -5);
   EXPECT_EQ(Parse(R"({"code":2147483647})").code, INT32_MAX);
   EXPECT_EQ(Parse(R"({"code":-2147483648})").code, INT32_MIN);
@@ -152,17 +168,33 @@ TEST(Errors, ParsePassesOverFieldsThatItDoesNotKnow) {
 }
 
 TEST(Errors, ParseTakesAnyOtherTextAsTheDetail) {
-  for (const std::string text :
-       {"", "plain text", "no {json}", "[]", "null", "7", "\"text\"", "{", "{\"id\":}", "{\"id\":\"x\"} junk",
-        "{\"id\":7}", "{\"id\":\"\xff\"}", "{\"detail\":[\"x\"]}", "{\"code\":\"400\"}", "{\"code\":4.5}",
-        "{\"code\":1e300}", "{\"code\":2147483648}", "{\"code\":-2147483649}",
-        "{\"code\":18446744073709551615}", "{\"code\":99999999999999999999999}"}) {
+  for (const std::string text : {"",
+                                 "plain text",
+                                 "no {json}",
+                                 "[]",
+                                 "null",
+                                 "7",
+                                 "\"text\"",
+                                 "{",
+                                 "{\"id\":}",
+                                 "{\"id\":\"x\"} junk",
+                                 "{\"id\":7}",
+                                 "{\"id\":\"\xff\"}",
+                                 "{\"detail\":[\"x\"]}",
+                                 "{\"code\":\"400\"}",
+                                 "{\"code\":4.5}",
+                                 "{\"code\":1e300}",
+                                 "{\"code\":2147483648}",
+                                 "{\"code\":-2147483649}",
+                                 "{\"code\":18446744073709551615}",
+                                 "{\"code\":99999999999999999999999}"}) {
     EXPECT_EQ(Parse(text), DetailAlone(text));
   }
 }
 
 TEST(Errors, ParseSurvivesHostileNesting) {
-  const std::string arrays = "{\"id\":\"x\",\"deep\":" + std::string(30'000, '[') + std::string(30'000, ']') + "}";
+  const std::string arrays =
+      "{\"id\":\"x\",\"deep\":" + std::string(30'000, '[') + std::string(30'000, ']') + "}";
   EXPECT_EQ(Parse(arrays).id, "x");
   std::string objects;
   for (int i = 0; i < 10'000; ++i) objects += "{\"a\":";
@@ -213,7 +245,8 @@ TEST(Errors, HttpPhrasesAreGos) {
 }
 
 TEST(Errors, TextFormIsOneForPeople) {
-  EXPECT_EQ(ToText(ToStatus(kBadName)), R"(error id="greeter" code=400 detail="bad name" status="Bad Request")");
+  EXPECT_EQ(ToText(ToStatus(kBadName)),
+            R"(error id="greeter" code=400 detail="bad name" status="Bad Request")");
   EXPECT_EQ(ToText(absl::OkStatus()), "ok");
 }
 

@@ -1,9 +1,9 @@
-// The Executor is the process's pool of threads for work that must not run on the thread of an event:
-// blocking library calls (Offload, core/async.h) and coroutines woken by a timer.
+// The Executor is the process's pool of threads for work that must not run on the thread of an
+// event: blocking library calls (Offload, core/async.h) and coroutines woken by a timer.
 //
-// Threads are made on demand, at most `max_threads`, and end after 10 s without work. What waits for a
-// thread is bounded only by its senders: each is a coroutine that waits for its turn. Post may be called
-// from any thread.
+// Threads are made on demand, at most `max_threads`, and end after 10 s without work. What waits
+// for a thread is bounded only by its senders: each is a coroutine that waits for its turn. Post
+// may be called from any thread.
 #pragma once
 
 #include <deque>

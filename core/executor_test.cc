@@ -90,7 +90,8 @@ TEST(Executor, UsesAnIdleThreadAgain) {
     });
     ran.wait();
   }
-  // A thread is idle a moment after its work has ended, so that a second one may be made; a hundred are not.
+  // A thread is idle a moment after its work has ended, so that a second one may be made; a hundred
+  // are not.
   EXPECT_LT(threads.size(), 64u);
 }
 

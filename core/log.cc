@@ -19,7 +19,8 @@
 namespace micro::log {
 namespace {
 
-constexpr std::array<std::string_view, 6> kLevels = {"trace", "debug", "info", "warn", "error", "off"};
+constexpr std::array<std::string_view, 6> kLevels = {"trace", "debug", "info",
+                                                     "warn",  "error", "off"};
 
 int LevelOf(std::string_view word) {
   for (size_t i = 0; i < kLevels.size(); ++i) {
@@ -48,8 +49,8 @@ Settings& Current() {
   return settings;
 }
 
-// `text` with an escape for each control character (\u000a, \u001b, \u0085), so that no text ends a line or
-// moves a terminal.
+// `text` with an escape for each control character (\u000a, \u001b, \u0085), so that no text ends a
+// line or moves a terminal.
 std::string OneLine(std::string_view text) {
   std::string line;
   line.reserve(text.size());
@@ -99,8 +100,10 @@ Field::Field(std::string_view key, double value)
 absl::Status Configure(std::string_view level, std::string_view format) {
   const int wanted_level = level.empty() ? Current().level.load() : LevelOf(level);
   if (wanted_level < 0) {
-    return absl::InvalidArgumentError(fmt::format(
-        "log level \"{}\" is none of trace, debug, info, warn, error, off (flag --log_level, MICRO_LOG_LEVEL)", level));
+    return absl::InvalidArgumentError(
+        fmt::format("log level \"{}\" is none of trace, debug, info, warn, error, off (flag "
+                    "--log_level, MICRO_LOG_LEVEL)",
+                    level));
   }
   Format wanted_format = Current().format;
   if (format == "text") {
@@ -108,15 +111,18 @@ absl::Status Configure(std::string_view level, std::string_view format) {
   } else if (format == "json") {
     wanted_format = Format::kJson;
   } else if (!format.empty()) {
-    return absl::InvalidArgumentError(
-        fmt::format("log format \"{}\" is neither text nor json (flag --log_format, MICRO_LOG_FORMAT)", format));
+    return absl::InvalidArgumentError(fmt::format(
+        "log format \"{}\" is neither text nor json (flag --log_format, MICRO_LOG_FORMAT)",
+        format));
   }
   Current().level = wanted_level;
   Current().format = wanted_format;
   return absl::OkStatus();
 }
 
-bool Enabled(Level level) { return static_cast<int>(level) >= Current().level.load(std::memory_order_relaxed); }
+bool Enabled(Level level) {
+  return static_cast<int>(level) >= Current().level.load(std::memory_order_relaxed);
+}
 
 void Write(Level level, std::string_view message, Fields fields) {
   if (!Enabled(level)) return;
@@ -124,20 +130,25 @@ void Write(Level level, std::string_view message, Fields fields) {
   Current().sink->log(spdlog::level::info, spdlog::string_view_t(line.data(), line.size()));
 }
 
-std::string Line(Format format, absl::Time time, Level level, std::string_view message, Fields fields) {
+std::string Line(Format format, absl::Time time, Level level, std::string_view message,
+                 Fields fields) {
   const std::string when = absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", time, absl::UTCTimeZone());
   const std::string_view name = kLevels[static_cast<size_t>(level)];
   if (format == Format::kJson) {
-    std::string line = fmt::format(R"({{"time":"{}","level":"{}","message":{})", when, name, Quoted(message));
+    std::string line =
+        fmt::format(R"({{"time":"{}","level":"{}","message":{})", when, name, Quoted(message));
     for (const Field& field : fields) {
-      line += fmt::format(",{}:{}", Quoted(field.key()), field.is_text() ? Quoted(field.value()) : field.value());
+      line += fmt::format(",{}:{}", Quoted(field.key()),
+                          field.is_text() ? Quoted(field.value()) : field.value());
     }
     return line + "}";
   }
-  std::string line = fmt::format("{} {} {}", when, absl::AsciiStrToUpper(ToAbsl(name)), OneLine(message));
+  std::string line =
+      fmt::format("{} {} {}", when, absl::AsciiStrToUpper(ToAbsl(name)), OneLine(message));
   for (const Field& field : fields) {
     const bool bare = !field.is_text() || StandsBare(field.value());
-    line += fmt::format(" {}={}", OneLine(field.key()), bare ? std::string(field.value()) : Quoted(field.value()));
+    line += fmt::format(" {}={}", OneLine(field.key()),
+                        bare ? std::string(field.value()) : Quoted(field.value()));
   }
   return line;
 }

@@ -4,9 +4,9 @@
 //   →  2026-11-21T07:50:41.123456Z INFO registered service=helloworld address=127.0.0.1:40123
 //   →  {"time":"2026-11-21T07:50:41.123456Z","level":"info","message":"registered","service":"helloworld",…}    (--log_format=json)
 //
-// Goes to standard error, one line an entry: a control character in any part of it is written as an escape.
-// The level comes from Configure (flag --log_level) or, before that, from MICRO_LOG_LEVEL; it is info by
-// default. All functions may be called from any thread.
+// Goes to standard error, one line an entry: a control character in any part of it is written as an
+// escape. The level comes from Configure (flag --log_level) or, before that, from MICRO_LOG_LEVEL;
+// it is info by default. All functions may be called from any thread.
 #pragma once
 
 #include <initializer_list>
@@ -53,8 +53,9 @@ class Field {
 
 using Fields = std::initializer_list<Field>;
 
-// Sets level ("trace", "debug", "info", "warn", "error", "off") and format ("text", "json"); an empty text
-// changes nothing. INVALID_ARGUMENT, and no change, for any other word: the message lists the words.
+// Sets level ("trace", "debug", "info", "warn", "error", "off") and format ("text", "json"); an
+// empty text changes nothing. INVALID_ARGUMENT, and no change, for any other word: the message
+// lists the words.
 absl::Status Configure(std::string_view level, std::string_view format);
 
 // Whether a line of this level is written: asked before costly fields are made.
@@ -62,13 +63,24 @@ bool Enabled(Level level);
 
 void Write(Level level, std::string_view message, Fields fields = {});
 
-inline void Trace(std::string_view message, Fields fields = {}) { Write(Level::kTrace, message, fields); }
-inline void Debug(std::string_view message, Fields fields = {}) { Write(Level::kDebug, message, fields); }
-inline void Info(std::string_view message, Fields fields = {}) { Write(Level::kInfo, message, fields); }
-inline void Warn(std::string_view message, Fields fields = {}) { Write(Level::kWarn, message, fields); }
-inline void Error(std::string_view message, Fields fields = {}) { Write(Level::kError, message, fields); }
+inline void Trace(std::string_view message, Fields fields = {}) {
+  Write(Level::kTrace, message, fields);
+}
+inline void Debug(std::string_view message, Fields fields = {}) {
+  Write(Level::kDebug, message, fields);
+}
+inline void Info(std::string_view message, Fields fields = {}) {
+  Write(Level::kInfo, message, fields);
+}
+inline void Warn(std::string_view message, Fields fields = {}) {
+  Write(Level::kWarn, message, fields);
+}
+inline void Error(std::string_view message, Fields fields = {}) {
+  Write(Level::kError, message, fields);
+}
 
 // The line that Write writes, without its end; for tests and other sinks.
-std::string Line(Format format, absl::Time time, Level level, std::string_view message, Fields fields);
+std::string Line(Format format, absl::Time time, Level level, std::string_view message,
+                 Fields fields);
 
 }  // namespace micro::log

@@ -45,8 +45,9 @@ class LogSettings : public testing::Test {
 };
 
 TEST(LogLine, HasATextForm) {
-  EXPECT_EQ(Text("registered", {{"service", "helloworld"}, {"address", "127.0.0.1:40123"}}),
-            "2026-11-21T07:50:41.123456Z INFO registered service=helloworld address=127.0.0.1:40123");
+  EXPECT_EQ(
+      Text("registered", {{"service", "helloworld"}, {"address", "127.0.0.1:40123"}}),
+      "2026-11-21T07:50:41.123456Z INFO registered service=helloworld address=127.0.0.1:40123");
   EXPECT_EQ(Line(Format::kText, kTime, Level::kError, "registry is down", {}),
             "2026-11-21T07:50:41.123456Z ERROR registry is down");
 }
@@ -63,7 +64,8 @@ TEST(LogLine, NamesEveryLevel) {
                                                    {Level::kInfo, " INFO m"},
                                                    {Level::kWarn, " WARN m"},
                                                    {Level::kError, " ERROR m"}};
-  for (const auto& [level, text] : kLevels) EXPECT_THAT(Line(Format::kText, kTime, level, "m", {}), HasSubstr(text));
+  for (const auto& [level, text] : kLevels)
+    EXPECT_THAT(Line(Format::kText, kTime, level, "m", {}), HasSubstr(text));
 }
 
 TEST(LogLine, QuotesATextThatWouldBeMisread) {
@@ -108,8 +110,10 @@ TEST(LogLine, IsJsonWhateverItHolds) {
 TEST(LogLine, IsOneLineWhateverItHolds) {
   const std::string junk = "a\nb\rc\x1b[31m\x7f\x0b\xc2\x85\xc2\x9b\0d"s;
   for (const Format format : {Format::kText, Format::kJson}) {
-    const std::string line = Line(format, kTime, Level::kInfo, junk, {{junk, junk}, {"k", absl::NotFoundError(junk)}});
-    for (const char c : line) EXPECT_TRUE(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f) << line;
+    const std::string line =
+        Line(format, kTime, Level::kInfo, junk, {{junk, junk}, {"k", absl::NotFoundError(junk)}});
+    for (const char c : line)
+      EXPECT_TRUE(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f) << line;
     EXPECT_EQ(line.find("\xc2\x85"), line.npos) << line;
     EXPECT_EQ(line.find("\xc2\x9b"), line.npos) << line;
   }
@@ -117,8 +121,9 @@ TEST(LogLine, IsOneLineWhateverItHolds) {
 }
 
 TEST(LogLine, KeepsTextOfAnyLanguage) {
-  EXPECT_THAT(Text("gr\xc3\xbc\xc3\x9f \xe6\x97\xa5\xc2\xa0", {{"k", "\xe6\x97\xa5"}}),
-              AllOf(HasSubstr("gr\xc3\xbc\xc3\x9f \xe6\x97\xa5\xc2\xa0"), HasSubstr("k=\"\xe6\x97\xa5\"")));
+  EXPECT_THAT(
+      Text("gr\xc3\xbc\xc3\x9f \xe6\x97\xa5\xc2\xa0", {{"k", "\xe6\x97\xa5"}}),
+      AllOf(HasSubstr("gr\xc3\xbc\xc3\x9f \xe6\x97\xa5\xc2\xa0"), HasSubstr("k=\"\xe6\x97\xa5\"")));
 }
 
 TEST_F(LogSettings, WriteWhatIsAtTheLevelOrAbove) {
@@ -149,8 +154,9 @@ TEST(LogSettingsDeathTest, BeginWithTheLevelOfTheEnvironment) {
 
 TEST_F(LogSettings, ChooseTheFormat) {
   ASSERT_THAT(Configure("", "json"), IsOk());
-  EXPECT_THAT(Written(Level::kInfo, "hello"), testing::EndsWith(R"("level":"info","message":"hello","key":"value"})"
-                                                                "\n"));
+  EXPECT_THAT(Written(Level::kInfo, "hello"),
+              testing::EndsWith(R"("level":"info","message":"hello","key":"value"})"
+                                "\n"));
 }
 
 TEST_F(LogSettings, TakeALevelInAnyCase) {
@@ -160,11 +166,13 @@ TEST_F(LogSettings, TakeALevelInAnyCase) {
 }
 
 TEST_F(LogSettings, RefuseUnknownWordsAndChangeNothing) {
-  EXPECT_THAT(Configure("loud", "json"),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       AllOf(HasSubstr("\"loud\""), HasSubstr("trace, debug, info, warn, error, off"))));
+  EXPECT_THAT(
+      Configure("loud", "json"),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               AllOf(HasSubstr("\"loud\""), HasSubstr("trace, debug, info, warn, error, off"))));
   EXPECT_THAT(Configure("error", "xml"),
-              StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("\"xml\""), HasSubstr("text nor json"))));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("\"xml\""), HasSubstr("text nor json"))));
   EXPECT_TRUE(Enabled(Level::kInfo));
   EXPECT_THAT(Written(Level::kInfo, "hello"), testing::EndsWith(" INFO hello key=value\n"));
 }

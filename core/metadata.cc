@@ -75,11 +75,26 @@ std::string CanonicalKey(std::string_view key) {
 }
 
 bool IsForwarded(std::string_view key) {
-  static constexpr std::array<std::string_view, 20> kHopKeys = {
-      "accept",       "accept-encoding", "connection",        "content-encoding", "content-length",
-      "content-type", "grpc-timeout",    "host",              "keep-alive",       "local",
-      "micro-topic",  "proxy-connection", "remote",           "te",               "timeout",
-      "trailer",      "transfer-encoding", "upgrade",         "user-agent",       "x-content-type"};
+  static constexpr std::array<std::string_view, 20> kHopKeys = {"accept",
+                                                                "accept-encoding",
+                                                                "connection",
+                                                                "content-encoding",
+                                                                "content-length",
+                                                                "content-type",
+                                                                "grpc-timeout",
+                                                                "host",
+                                                                "keep-alive",
+                                                                "local",
+                                                                "micro-topic",
+                                                                "proxy-connection",
+                                                                "remote",
+                                                                "te",
+                                                                "timeout",
+                                                                "trailer",
+                                                                "transfer-encoding",
+                                                                "upgrade",
+                                                                "user-agent",
+                                                                "x-content-type"};
   if (key.empty() || key[0] == ':') return false;
   if (absl::StartsWithIgnoreCase(ToAbsl(key), "grpc-")) return false;
   return std::none_of(kHopKeys.begin(), kHopKeys.end(),

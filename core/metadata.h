@@ -1,8 +1,9 @@
-// Metadata: the text pairs that travel with a call or a message, as headers of whatever wire carries it.
+// Metadata: the text pairs that travel with a call or a message, as headers of whatever wire
+// carries it.
 //
-// A small flat list, in the order of setting. Keys are found without regard to case (HTTP canonicalises
-// them, gRPC lowers them) and keep the case they were set with. A value type; not for several threads at
-// once. Mirrors go-micro's metadata.Metadata.
+// A small flat list, in the order of setting. Keys are found without regard to case (HTTP
+// canonicalises them, gRPC lowers them) and keep the case they were set with. A value type; not for
+// several threads at once. Mirrors go-micro's metadata.Metadata.
 #pragma once
 
 #include <initializer_list>
@@ -31,7 +32,7 @@ inline constexpr std::string_view kSpanId = "Micro-Span-ID";
 inline constexpr std::string_view kContentType = "Content-Type";
 inline constexpr std::string_view kAuthorization = "Authorization";
 inline constexpr std::string_view kTimeout = "Timeout";  // nanoseconds, decimal
-inline constexpr std::string_view kRemote = "Remote";    // host:port of the caller, set by the server
+inline constexpr std::string_view kRemote = "Remote";  // host:port of the caller, set by the server
 }  // namespace headers
 
 class Metadata {
@@ -46,7 +47,8 @@ class Metadata {
   // The value of `key`, if there is one.
   std::optional<std::string_view> Get(std::string_view key) const;
 
-  // Sets one value, in place of any that the key had. An empty value deletes the key, as in go-micro.
+  // Sets one value, in place of any that the key had. An empty value deletes the key, as in
+  // go-micro.
   void Set(std::string_view key, std::string_view value);
 
   // Adds a value that came off a wire: several values of one key are joined with ", ".
@@ -72,14 +74,14 @@ class Metadata {
   std::vector<Pair> pairs_;
 };
 
-// `key` as go-micro up to v5.10 shows it to a handler: the first letter of each word upper case, words
-// parted by any ASCII character but letters, digits and '_'; "x-trace-id" becomes "X-Trace-Id", "foo_bar"
-// becomes "Foo_bar".
+// `key` as go-micro up to v5.10 shows it to a handler: the first letter of each word upper case,
+// words parted by any ASCII character but letters, digits and '_'; "x-trace-id" becomes
+// "X-Trace-Id", "foo_bar" becomes "Foo_bar".
 std::string CanonicalKey(std::string_view key);
 
-// Whether a pair that came in with a call goes out again with the calls made on its behalf: false for what
-// describes one hop (lengths, encodings, connection, timeout, "Local", "Remote", pseudo headers, grpc-*,
-// Micro-Topic, …).
+// Whether a pair that came in with a call goes out again with the calls made on its behalf: false
+// for what describes one hop (lengths, encodings, connection, timeout, "Local", "Remote", pseudo
+// headers, grpc-*, Micro-Topic, …).
 bool IsForwarded(std::string_view key);
 
 }  // namespace micro

@@ -99,9 +99,9 @@ TEST(IsForwarded, KeepsWhatBelongsToTheCall) {
 }
 
 TEST(IsForwarded, DropsWhatBelongsToOneHop) {
-  for (const char* key : {"Content-Length", "content-type", "Connection", "Transfer-Encoding", "TE", "Timeout",
-                          "Local", "Remote", "User-Agent", "Micro-Topic", "Host", ":authority", "grpc-timeout",
-                          "Grpc-Encoding", "x-content-type", ""}) {
+  for (const char* key : {"Content-Length", "content-type", "Connection", "Transfer-Encoding", "TE",
+                          "Timeout", "Local", "Remote", "User-Agent", "Micro-Topic", "Host",
+                          ":authority", "grpc-timeout", "Grpc-Encoding", "x-content-type", ""}) {
     EXPECT_FALSE(IsForwarded(key)) << key;
   }
 }

@@ -1,8 +1,8 @@
 // Mutex, MutexLock and CondVar: std::mutex with clang's thread-safety annotations.
 //
 // Debian's absl::Mutex is not instrumented, so that tsan reports false races on it; this one it
-// understands. Guarded members are declared with ABSL_GUARDED_BY(mutex_), and the compiler refuses an
-// access without the lock.
+// understands. Guarded members are declared with ABSL_GUARDED_BY(mutex_), and the compiler refuses
+// an access without the lock.
 #pragma once
 
 #include <chrono>
@@ -42,7 +42,8 @@ class ABSL_SCOPED_LOCKABLE MutexLock {
   Mutex& mutex_;
 };
 
-// Wakes threads that wait for a change of what a Mutex guards. Waits may end spuriously: wait in a loop.
+// Wakes threads that wait for a change of what a Mutex guards. Waits may end spuriously: wait in a
+// loop.
 class CondVar {
  public:
   void Wait(Mutex& mutex) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {

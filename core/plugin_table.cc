@@ -30,13 +30,14 @@ PluginNames::~PluginNames() = default;
 absl::Status PluginNames::Add(std::string_view name, std::string_view place, Factory factory) {
   MutexLock lock(table_->mutex);
   if (table_->frozen) {
-    return absl::FailedPreconditionError(fmt::format(
-        "{} \"{}\" ({}): plugins are registered before the first service starts", table_->kind, name, place));
+    return absl::FailedPreconditionError(
+        fmt::format("{} \"{}\" ({}): plugins are registered before the first service starts",
+                    table_->kind, name, place));
   }
   const auto before = table_->plugins.find(name);
   if (before != table_->plugins.end()) {
-    return absl::AlreadyExistsError(fmt::format("{} \"{}\" is registered twice: at {} and at {}", table_->kind,
-                                                name, before->second.place, place));
+    return absl::AlreadyExistsError(fmt::format("{} \"{}\" is registered twice: at {} and at {}",
+                                                table_->kind, name, before->second.place, place));
   }
   table_->plugins.emplace(name, Table::Plugin{std::string(place), std::move(factory)});
   return absl::OkStatus();
@@ -48,9 +49,9 @@ absl::StatusOr<PluginNames::Factory> PluginNames::Find(std::string_view name) co
   if (plugin != table_->plugins.end()) return plugin->second.factory;
   std::vector<std::string_view> names;
   for (const auto& [linked, unused] : table_->plugins) names.push_back(linked);
-  return absl::InvalidArgumentError(
-      fmt::format("{} \"{}\" is not linked; linked: {} (flag --{})", table_->kind, name,
-                  names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", ")), table_->kind));
+  return absl::InvalidArgumentError(fmt::format(
+      "{} \"{}\" is not linked; linked: {} (flag --{})", table_->kind, name,
+      names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", ")), table_->kind));
 }
 
 std::vector<std::string> PluginNames::Names() const {

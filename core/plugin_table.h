@@ -1,13 +1,13 @@
-// PluginTable: the implementations of one interface that are linked into this program, by the name that the
-// flag takes.
+// PluginTable: the implementations of one interface that are linked into this program, by the name
+// that the flag takes.
 //
 //   MICRO_PLUGIN(registry::Registry, "consul", NewConsulRegistry);     // at the end of the implementation's .cc
 //   ASSIGN_OR_RETURN(auto registry, PluginTable<registry::Registry>::Create("consul", options));
 //
-// An implementation's target says `alwayslink = True`, so that linking it is all it takes. The interface
-// names its kind and what its factories take: `static constexpr std::string_view kPluginKind = "registry";`
-// and `using PluginOptions = …;`. All functions may be called from any thread. After Freeze, which the
-// first service to start calls, nothing is added.
+// An implementation's target says `alwayslink = True`, so that linking it is all it takes. The
+// interface names its kind and what its factories take: `static constexpr std::string_view
+// kPluginKind = "registry";` and `using PluginOptions = …;`. All functions may be called from any
+// thread. After Freeze, which the first service to start calls, nothing is added.
 #pragma once
 
 #include <functional>
@@ -59,8 +59,8 @@ class PluginTable {
     return Table().Add(name, place, std::make_shared<const Factory>(std::move(factory)));
   }
 
-  // Makes the plugin of this name. INVALID_ARGUMENT: it is not linked, the message lists those that are;
-  // else its own error.
+  // Makes the plugin of this name. INVALID_ARGUMENT: it is not linked, the message lists those that
+  // are; else its own error.
   static Created Create(std::string_view name, const Options& options) {
     const auto factory = Table().Find(name);
     if (!factory.ok()) return factory.status();
@@ -83,7 +83,8 @@ class PluginTable {
   }
 };
 
-// Puts a plugin in place of the one of its name, or beside the others, until the end of a test's scope.
+// Puts a plugin in place of the one of its name, or beside the others, until the end of a test's
+// scope.
 template <class Interface>
 class ScopedPlugin {
  public:
@@ -109,9 +110,9 @@ class ScopedPlugin {
 #define MICRO_PLUGIN_TEXT_INNER(x) #x
 #define MICRO_PLUGIN_TEXT(x) MICRO_PLUGIN_TEXT_INNER(x)
 
-// MICRO_PLUGIN(Interface, name, factory) registers a factory before `main`; a second registration of a name
-// ends the process, naming both places.
-#define MICRO_PLUGIN(Interface, name, ...)                                                      \
-  [[maybe_unused]] static const bool MICRO_PLUGIN_CONCAT(micro_plugin_added_, __COUNTER__) =    \
-      ::micro::internal::AddedOrDie(::micro::PluginTable<Interface>::Add(                       \
+// MICRO_PLUGIN(Interface, name, factory) registers a factory before `main`; a second registration
+// of a name ends the process, naming both places.
+#define MICRO_PLUGIN(Interface, name, ...)                                                   \
+  [[maybe_unused]] static const bool MICRO_PLUGIN_CONCAT(micro_plugin_added_, __COUNTER__) = \
+      ::micro::internal::AddedOrDie(::micro::PluginTable<Interface>::Add(                    \
           name, __FILE__ ":" MICRO_PLUGIN_TEXT(__LINE__), __VA_ARGS__))

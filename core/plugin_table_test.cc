@@ -37,10 +37,12 @@ auto Maker(std::string sound) {
 using Registered = Animal<0>;
 MICRO_PLUGIN(Registered, "dog", Maker<0>("woof"));
 MICRO_PLUGIN(Registered, "cat", Maker<0>("meow"));
-MICRO_PLUGIN(Registered, "fish", [](const Registered::PluginOptions&) -> PluginTable<Registered>::Created {
-  const std::pair<int, int> sounds = {0, 0};  // a factory with commas outside parentheses
-  return absl::UnimplementedError(std::to_string(sounds.first) + " sounds");
-});
+MICRO_PLUGIN(Registered, "fish",
+             [](const Registered::PluginOptions&) -> PluginTable<Registered>::Created {
+               const std::pair<int, int> sounds = {0,
+                                                   0};  // a factory with commas outside parentheses
+               return absl::UnimplementedError(std::to_string(sounds.first) + " sounds");
+             });
 
 TEST(PluginTable, ListsTheLinkedNamesSorted) {
   EXPECT_THAT(PluginTable<Registered>::Names(), ElementsAre("cat", "dog", "fish"));
@@ -53,7 +55,8 @@ TEST(PluginTable, MakesAPluginByItsName) {
 }
 
 TEST(PluginTable, PassesOnTheErrorOfAFactory) {
-  EXPECT_THAT(PluginTable<Registered>::Create("fish", {}), StatusIs(StatusCode::kUnimplemented, "0 sounds"));
+  EXPECT_THAT(PluginTable<Registered>::Create("fish", {}),
+              StatusIs(StatusCode::kUnimplemented, "0 sounds"));
 }
 
 TEST(PluginTable, AnswersAnUnknownNameWithTheLinkedOnes) {
@@ -66,7 +69,8 @@ TEST(PluginTable, AnswersAnUnknownNameWithTheLinkedOnes) {
 TEST(PluginTable, SaysThatNothingIsLinked) {
   EXPECT_THAT(PluginTable<Animal<1>>::Names(), IsEmpty());
   EXPECT_THAT(PluginTable<Animal<1>>::Create("dog", {}),
-              StatusIs(StatusCode::kInvalidArgument, "animal \"dog\" is not linked; linked: none (flag --animal)"));
+              StatusIs(StatusCode::kInvalidArgument,
+                       "animal \"dog\" is not linked; linked: none (flag --animal)"));
 }
 
 TEST(PluginTable, RefusesASecondOfANameAndNamesBothPlaces) {
@@ -85,15 +89,18 @@ TEST(PluginTable, TakesNothingMoreOnceItIsFrozen) {
   EXPECT_THAT(Table::Add("dog", "first.cc:1", Maker<3>("woof")), IsOk());
   Table::Freeze();
   EXPECT_THAT(Table::Add("cat", "late.cc:2", Maker<3>("meow")),
-              StatusIs(StatusCode::kFailedPrecondition, AllOf(HasSubstr("animal \"cat\""), HasSubstr("late.cc:2"))));
+              StatusIs(StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr("animal \"cat\""), HasSubstr("late.cc:2"))));
   EXPECT_THAT(Table::Names(), ElementsAre("dog"));
   EXPECT_THAT(Table::Create("dog", {}), IsOk());
 }
 
 TEST(PluginTableDeathTest, ASecondRegistrationBeforeMainEndsTheProcessNamingBothPlaces) {
   testing::FLAGS_gtest_death_test_style = "threadsafe";
-  EXPECT_DEATH(internal::AddedOrDie(PluginTable<Registered>::Add("dog", "second.cc:2", Maker<0>("bark"))),
-               "micro-cpp: animal \"dog\" is registered twice: at .*plugin_table_test.cc:[0-9]+ and at second.cc:2");
+  EXPECT_DEATH(
+      internal::AddedOrDie(PluginTable<Registered>::Add("dog", "second.cc:2", Maker<0>("bark"))),
+      "micro-cpp: animal \"dog\" is registered twice: at .*plugin_table_test.cc:[0-9]+ and at "
+      "second.cc:2");
 }
 
 TEST(ScopedPlugin, StandsInForThePluginOfItsNameUntilItsScopeEnds) {

@@ -1,10 +1,12 @@
-// Published<T>: a value that many threads read all the time and that is replaced, whole, now and then.
+// Published<T>: a value that many threads read all the time and that is replaced, whole, now and
+// then.
 //
 //   Published<Routes> routes;
 //   std::shared_ptr<const Routes> now = routes.Load();        // no lock while nothing has changed: each thread keeps the last one
 //   routes.Store(std::make_shared<const Routes>(...));
 //
-// Load and Store may be called from any thread. (std::atomic<std::shared_ptr> of libstdc++ 12 spins on a lock that tsan cannot see.)
+// Load and Store may be called from any thread. (std::atomic<std::shared_ptr> of libstdc++ 12 spins
+// on a lock that tsan cannot see.)
 #pragma once
 
 #include <atomic>
@@ -34,7 +36,8 @@ PublishedRow& RowOf(uint64_t id);
 template <class T>
 class Published {
  public:
-  explicit Published(std::shared_ptr<const T> value = std::make_shared<const T>()) : value_(std::move(value)) {}
+  explicit Published(std::shared_ptr<const T> value = std::make_shared<const T>())
+      : value_(std::move(value)) {}
   Published(const Published&) = delete;
   Published& operator=(const Published&) = delete;
 

@@ -30,8 +30,8 @@ double RandomUnit() { return static_cast<double>(Next() >> 11) * 0x1.0p-53; }
 std::string RandomUuid() {
   const uint64_t a = (Next() & 0xffffffffffff0fff) | 0x4000;
   const uint64_t b = (Next() & 0x3fffffffffffffff) | 0x8000000000000000;
-  return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", a >> 32, (a >> 16) & 0xffff, a & 0xffff, b >> 48,
-                     b & 0xffffffffffff);
+  return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", a >> 32, (a >> 16) & 0xffff, a & 0xffff,
+                     b >> 48, b & 0xffffffffffff);
 }
 
 }  // namespace micro

@@ -1,4 +1,5 @@
-// Random numbers for choices, jitter and names: quick, seeded per thread, not for secrets. All from any thread.
+// Random numbers for choices, jitter and names: quick, seeded per thread, not for secrets. All from
+// any thread.
 #pragma once
 
 #include <cstdint>

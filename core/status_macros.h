@@ -12,11 +12,11 @@
 #define MICRO_CONCAT_INNER(a, b) a##b
 #define MICRO_CONCAT(a, b) MICRO_CONCAT_INNER(a, b)
 
-#define MICRO_RETURN_IF_ERROR_WITH(keyword, expression)                          \
-  do {                                                                           \
-    if (::absl::Status micro_status = (expression); !micro_status.ok()) {        \
-      keyword micro_status;                                                      \
-    }                                                                            \
+#define MICRO_RETURN_IF_ERROR_WITH(keyword, expression)                   \
+  do {                                                                    \
+    if (::absl::Status micro_status = (expression); !micro_status.ok()) { \
+      keyword micro_status;                                               \
+    }                                                                     \
   } while (false)
 
 #define MICRO_ASSIGN_OR_WITH(keyword, slot, target, expression) \

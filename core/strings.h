@@ -1,5 +1,5 @@
-// The one adapter between std::string_view, which our interfaces take, and absl::string_view, which is a
-// type of its own in Debian's abseil.
+// The one adapter between std::string_view, which our interfaces take, and absl::string_view, which
+// is a type of its own in Debian's abseil.
 #pragma once
 
 #include <string>
@@ -16,8 +16,8 @@ inline std::string_view ToStd(absl::string_view text) { return {text.data(), tex
 // Whether two texts are equal when ASCII letters are compared without their case.
 bool EqualsIgnoreCase(std::string_view a, std::string_view b);
 
-// `text` cut at each `separator`, blanks around a piece removed, empty pieces left out: how every comma
-// list of a flag is read.
+// `text` cut at each `separator`, blanks around a piece removed, empty pieces left out: how every
+// comma list of a flag is read.
 std::vector<std::string> SplitList(std::string_view text, char separator = ',');
 
 }  // namespace micro

@@ -31,7 +31,9 @@ TEST(SplitList, CutsTrimsAndLeavesEmptyPiecesOut) {
   EXPECT_THAT(SplitList(" , "), IsEmpty());
 }
 
-TEST(SplitList, TakesAnotherSeparator) { EXPECT_THAT(SplitList("a,b;c", ';'), ElementsAre("a,b", "c")); }
+TEST(SplitList, TakesAnotherSeparator) {
+  EXPECT_THAT(SplitList("a,b;c", ';'), ElementsAre("a,b", "c"));
+}
 
 }  // namespace
 }  // namespace micro

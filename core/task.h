@@ -6,13 +6,13 @@
 //     co_return user;
 //   }
 //
-// A function that may wait returns a Task; a function that does not, does not. A Task is lazy: nothing runs
-// before it is awaited (co_await), spawned into a scope (core/task_scope.h) or, in `main` and tests,
-// blocked on (BlockOn). It is move-only, is awaited once, and by one coroutine; awaiting and finishing
-// transfer control symmetrically, so that a long chain of ready tasks costs no stack. Parameters of a
-// coroutine are values, or outlive the task: a reference to a temporary dangles as soon as the Task is not
-// awaited in the expression that made it, and a lambda's captures dangle as soon as the lambda is gone. An
-// exception leaves the task where it is awaited.
+// A function that may wait returns a Task; a function that does not, does not. A Task is lazy:
+// nothing runs before it is awaited (co_await), spawned into a scope (core/task_scope.h) or, in
+// `main` and tests, blocked on (BlockOn). It is move-only, is awaited once, and by one coroutine;
+// awaiting and finishing transfer control symmetrically, so that a long chain of ready tasks costs
+// no stack. Parameters of a coroutine are values, or outlive the task: a reference to a temporary
+// dangles as soon as the Task is not awaited in the expression that made it, and a lambda's
+// captures dangle as soon as the lambda is gone. An exception leaves the task where it is awaited.
 #pragma once
 
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
@@ -107,7 +107,8 @@ class [[nodiscard("a Task does nothing until it is awaited: write co_await")]] T
     if (coroutine_) coroutine_.destroy();
   }
 
-  // Runs the task and resumes the awaiting coroutine, on the thread where the task ended, with its result.
+  // Runs the task and resumes the awaiting coroutine, on the thread where the task ended, with its
+  // result.
   auto operator co_await() && noexcept {
     struct Awaiter {
       std::coroutine_handle<promise_type> coroutine;
@@ -138,8 +139,8 @@ inline Task<void> TaskPromise<void>::get_return_object() {
   return Task<void>(std::coroutine_handle<TaskPromise>::from_promise(*this));
 }
 
-// A coroutine that starts at once and frees itself at its end; what every bridge from callbacks to tasks
-// starts with. An exception that leaves it ends the process.
+// A coroutine that starts at once and frees itself at its end; what every bridge from callbacks to
+// tasks starts with. An exception that leaves it ends the process.
 struct Detached {
   struct promise_type {
     Detached get_return_object() noexcept { return {}; }
@@ -162,7 +163,8 @@ struct BlockOnState {
 template <class T>
 Detached RunForBlockOn(Task<T> task, BlockOnState<T>& state) {
   try {
-    Task<T> owned = std::move(task);  // freed before BlockOn returns: it may refer to what the caller frees
+    Task<T> owned =
+        std::move(task);  // freed before BlockOn returns: it may refer to what the caller frees
     if constexpr (std::is_void_v<T>) {
       co_await std::move(owned);
     } else {
@@ -178,8 +180,8 @@ Detached RunForBlockOn(Task<T> task, BlockOnState<T>& state) {
 
 }  // namespace internal
 
-// Runs a task to its end while this thread waits. For `main` and tests alone: on a thread that serves
-// events it deadlocks.
+// Runs a task to its end while this thread waits. For `main` and tests alone: on a thread that
+// serves events it deadlocks.
 template <class T>
 T BlockOn(Task<T> task) {
   internal::BlockOnState<T> state;

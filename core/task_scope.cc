@@ -40,7 +40,8 @@ void TaskScope::Leave() {
 
 internal::Detached TaskScope::Run(TaskScope* scope, Task<void> task) {
   {
-    Task<void> owned = std::move(task);  // freed before Leave: its locals may refer to what the scope's owner frees
+    Task<void> owned = std::move(
+        task);  // freed before Leave: its locals may refer to what the scope's owner frees
     co_await std::move(owned);
   }
   scope->Leave();

@@ -6,8 +6,8 @@
 //   cancel();                  // scopes do not cancel: give the tasks a Context that can be
 //   scope.Join();              // or: co_await scope.Done();
 //
-// Spawn and the waits may be called from any thread. The destructor waits as Join does, and blocks: a
-// coroutine that has a scope awaits Done() before the scope goes.
+// Spawn and the waits may be called from any thread. The destructor waits as Join does, and blocks:
+// a coroutine that has a scope awaits Done() before the scope goes.
 #pragma once
 
 #include <coroutine>

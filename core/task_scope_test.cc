@@ -71,7 +71,9 @@ TEST(TaskScope, FreesATaskBeforeJoinReturns) {
     const auto gate = std::make_shared<Gate>();
     Tracker::Counts counts;
     TaskScope scope;
-    const auto wait = [](std::shared_ptr<Gate> gate, Tracker) -> Task<> { (void)co_await gate->Wait(); };
+    const auto wait = [](std::shared_ptr<Gate> gate, Tracker) -> Task<> {
+      (void)co_await gate->Wait();
+    };
     Spawn(scope, wait(gate, Tracker(counts)));
     std::thread opener([&] { gate->TrySet(true); });
     scope.Join();
@@ -107,10 +109,11 @@ TEST(TaskScope, WaitsForTasksThatItsTasksSpawned) {
   const auto gate = std::make_shared<Gate>();
   std::atomic<int> passed = 0;
   TaskScope scope;
-  Spawn(scope, [](TaskScope& scope, std::shared_ptr<Gate> gate, std::atomic<int>& passed) -> Task<> {
-    Spawn(scope, Pass(gate, passed));
-    co_return;
-  }(scope, gate, passed));
+  Spawn(scope,
+        [](TaskScope& scope, std::shared_ptr<Gate> gate, std::atomic<int>& passed) -> Task<> {
+          Spawn(scope, Pass(gate, passed));
+          co_return;
+        }(scope, gate, passed));
   EXPECT_EQ(scope.running(), 1);
   std::thread opener([&] { gate->TrySet(true); });
   scope.Join();

@@ -82,7 +82,9 @@ TEST(Task, ThrowsAcrossTasksThatDoNotCatch) {
 TEST(Task, IsFreedWhenItIsNeverAwaited) {
   Tracker::Counts counts;
   const auto hold = [](Tracker) -> Task<> { co_return; };
-  { const Task<> task = hold(Tracker(counts)); }
+  {
+    const Task<> task = hold(Tracker(counts));
+  }
   EXPECT_GT(counts.made, 0);
   EXPECT_EQ(counts.living(), 0);
 }
@@ -100,7 +102,9 @@ TEST(Task, IsFreedByAMoveOverIt) {
 
 TEST(Task, FreesItsParametersOnce) {
   Tracker::Counts counts;
-  const auto hold = [](Tracker, const Tracker&, std::shared_ptr<Tracker>) -> Task<int> { co_return 7; };
+  const auto hold = [](Tracker, const Tracker&, std::shared_ptr<Tracker>) -> Task<int> {
+    co_return 7;
+  };
   const auto outer = [&]() -> Task<int> {
     co_return co_await hold(Tracker(counts), Tracker(counts), std::make_shared<Tracker>(counts));
   };
@@ -120,7 +124,9 @@ TEST(Task, FreesItsLocalsWhenItThrows) {
 }
 
 // Where in the stack its callee stands.
-Task<uintptr_t> StackPosition() { co_return reinterpret_cast<uintptr_t>(__builtin_frame_address(0)); }
+Task<uintptr_t> StackPosition() {
+  co_return reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+}
 
 TEST(Task, AwaitsAMillionReadyTasksWithoutStack) {
   const auto loop = []() -> Task<uintptr_t> {
@@ -151,8 +157,8 @@ TEST(Task, NestsAHundredThousandDeepWithoutStack) {
   EXPECT_LT(BlockOn(spread()), 4096u);
 }
 
-// The idioms of every handler and client call, which g++ 12 miscompiles: it frees the aggregate's members
-// twice.
+// The idioms of every handler and client call, which g++ 12 miscompiles: it frees the aggregate's
+// members twice.
 struct CallOptions {
   std::string name;
   std::vector<int> retries = {};
@@ -161,7 +167,9 @@ struct CallOptions {
 
 Task<std::string> Call(CallOptions options) { co_return options.name; }
 Task<std::string> CallByReference(const CallOptions& options) { co_return options.name; }
-Task<int> Sum(std::vector<int> numbers) { co_return std::accumulate(numbers.begin(), numbers.end(), 0); }
+Task<int> Sum(std::vector<int> numbers) {
+  co_return std::accumulate(numbers.begin(), numbers.end(), 0);
+}
 
 TEST(Task, FreesTheTemporariesOfADesignatedInitialiserOnce) {
   Tracker::Counts counts;
@@ -178,7 +186,8 @@ TEST(Task, FreesTheTemporariesOfADesignatedInitialiserOnce) {
 TEST(Task, KeepsATemporaryUntilTheAwaitedTaskHasEnded) {
   Tracker::Counts counts;
   const auto outer = [&]() -> Task<std::string> {
-    const std::string name = co_await CallByReference({.name = std::string(100, 'x'), .tracker = Tracker(counts)});
+    const std::string name =
+        co_await CallByReference({.name = std::string(100, 'x'), .tracker = Tracker(counts)});
     EXPECT_EQ(counts.living(), 0);
     co_return name;
   };
@@ -197,7 +206,8 @@ TEST(Task, TakesTernariesAndConditionsAroundACoAwait) {
   Tracker::Counts counts;
   const auto outer = [&](bool first) -> Task<std::string> {
     if (co_await Give(1) != 1) co_return "";
-    co_return first ? co_await Call({.name = "first", .tracker = Tracker(counts)}) : std::string("second");
+    co_return first ? co_await Call({.name = "first", .tracker = Tracker(counts)})
+                    : std::string("second");
   };
   EXPECT_EQ(BlockOn(outer(true)), "first");
   EXPECT_EQ(BlockOn(outer(false)), "second");
@@ -240,7 +250,9 @@ TEST(BlockOn, FreesTheTaskBeforeItReturns) {
   for (int i = 0; i < 20; ++i) {
     std::thread other;
     std::atomic<bool> freed = false;
-    const auto hop = [](std::thread& other, std::shared_ptr<SlowToFree>) -> Task<> { co_await HopTo{other}; };
+    const auto hop = [](std::thread& other, std::shared_ptr<SlowToFree>) -> Task<> {
+      co_await HopTo{other};
+    };
     BlockOn(hop(other, std::shared_ptr<SlowToFree>(new SlowToFree{freed})));
     EXPECT_TRUE(freed);
     other.join();

@@ -18,7 +18,8 @@ bool ParsePort(std::string_view text, int* port) {
 
 bool IsPrivate(const in_addr& address) {
   const uint32_t ip = ntohl(address.s_addr);
-  return (ip >> 24) == 10 || (ip >> 20) == 0xac1 || (ip >> 16) == 0xc0a8 || (ip >> 22) == (0x64400000u >> 22);
+  return (ip >> 24) == 10 || (ip >> 20) == 0xac1 || (ip >> 16) == 0xc0a8 ||
+         (ip >> 22) == (0x64400000u >> 22);
 }
 
 bool IsPrivate(const in6_addr& address) { return (address.s6_addr[0] & 0xfe) == 0xfc; }
@@ -27,9 +28,9 @@ bool IsPrivate(const in6_addr& address) { return (address.s6_addr[0] & 0xfe) == 
 
 absl::StatusOr<ListenAddress> ParseListenAddress(std::string_view address) {
   const auto refuse = [&](std::string_view why) {
-    return absl::InvalidArgumentError(
-        fmt::format("server address \"{}\" {}; write host:port, :port or host:min-max (flag --server_address)", address,
-                    why));
+    return absl::InvalidArgumentError(fmt::format(
+        "server address \"{}\" {}; write host:port, :port or host:min-max (flag --server_address)",
+        address, why));
   };
   const size_t colon = address.rfind(':');
   if (colon == std::string_view::npos) return refuse("has no port");
@@ -42,11 +43,14 @@ absl::StatusOr<ListenAddress> ParseListenAddress(std::string_view address) {
   const std::string_view ports = address.substr(colon + 1);
   const size_t dash = ports.find('-');
   ListenAddress parsed{.host = std::string(host)};
-  if (!ParsePort(ports.substr(0, dash), &parsed.first_port)) return refuse("has a port that is not in 0 … 65535");
+  if (!ParsePort(ports.substr(0, dash), &parsed.first_port))
+    return refuse("has a port that is not in 0 … 65535");
   parsed.last_port = parsed.first_port;
   if (dash != std::string_view::npos) {
-    if (!ParsePort(ports.substr(dash + 1), &parsed.last_port)) return refuse("has a port that is not in 0 … 65535");
-    if (parsed.first_port == 0 || parsed.last_port < parsed.first_port) return refuse("has an empty port range");
+    if (!ParsePort(ports.substr(dash + 1), &parsed.last_port))
+      return refuse("has a port that is not in 0 … 65535");
+    if (parsed.first_port == 0 || parsed.last_port < parsed.first_port)
+      return refuse("has an empty port range");
   }
   return parsed;
 }
@@ -62,7 +66,9 @@ std::string AdvertisedHost(std::string_view host) {
   ifaddrs* interfaces = nullptr;
   if (getifaddrs(&interfaces) != 0) return "127.0.0.1";
   for (const ifaddrs* i = interfaces; i != nullptr; i = i->ifa_next) {
-    if (i->ifa_addr == nullptr || (i->ifa_flags & IFF_UP) == 0 || (i->ifa_flags & IFF_LOOPBACK) != 0) continue;
+    if (i->ifa_addr == nullptr || (i->ifa_flags & IFF_UP) == 0 ||
+        (i->ifa_flags & IFF_LOOPBACK) != 0)
+      continue;
     char text[INET6_ADDRSTRLEN] = "";
     bool is_private = false;
     if (i->ifa_addr->sa_family == AF_INET) {

@@ -58,7 +58,8 @@ TEST(ListenAddress, IsRefusedWithTheTextTheReasonAndTheFlag) {
   for (const auto& c : cases) {
     EXPECT_THAT(ParseListenAddress(c.text),
                 StatusIs(absl::StatusCode::kInvalidArgument,
-                         AllOf(HasSubstr(std::string("\"") + c.text + "\" " + c.why), HasSubstr("(flag --server_address)"))));
+                         AllOf(HasSubstr(std::string("\"") + c.text + "\" " + c.why),
+                               HasSubstr("(flag --server_address)"))));
   }
 }
 
@@ -79,7 +80,8 @@ TEST(AdvertisedHost, IsAnAddressOfThisMachineForAllInterfaces) {
   for (const std::string host : {"", "0.0.0.0", "::"}) {
     const std::string advertised = AdvertisedHost(host);
     in6_addr ip;
-    EXPECT_TRUE(inet_pton(AF_INET, advertised.c_str(), &ip) == 1 || inet_pton(AF_INET6, advertised.c_str(), &ip) == 1)
+    EXPECT_TRUE(inet_pton(AF_INET, advertised.c_str(), &ip) == 1 ||
+                inet_pton(AF_INET6, advertised.c_str(), &ip) == 1)
         << advertised;
     EXPECT_NE(advertised, "0.0.0.0");
     EXPECT_NE(advertised, "::");

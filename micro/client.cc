@@ -19,12 +19,16 @@ namespace micro {
 namespace {
 
 absl::Status ClientError(std::string detail, absl::StatusCode code, int micro_code = 500) {
-  return errors::ToStatus(
-      {.id = std::string(errors::kClientId), .code = micro_code, .detail = std::move(detail), .status = ""}, code);
+  return errors::ToStatus({.id = std::string(errors::kClientId),
+                           .code = micro_code,
+                           .detail = std::move(detail),
+                           .status = ""},
+                          code);
 }
 
 absl::Status TimedOut(const absl::Status& ended) {
-  return ClientError(fmt::format("call timeout: {}", std::string(ended.message())), ended.code(), 408);
+  return ClientError(fmt::format("call timeout: {}", std::string(ended.message())), ended.code(),
+                     408);
 }
 
 // A stream that reports its end to the selector.
@@ -61,7 +65,8 @@ class SelectingClient final : public Client {
     if (!options_.call_wrappers.empty()) wrapped_ = Wrap(Plain(), options_.call_wrappers);
   }
 
-  Task<absl::Status> Call(Context ctx, Request request, codec::Body response, CallOptions options) override {
+  Task<absl::Status> Call(Context ctx, Request request, codec::Body response,
+                          CallOptions options) override {
     if (ctx.deadline() == absl::InfiniteFuture()) {
       ctx = WithTimeout(ctx, options.request_timeout.value_or(options_.request_timeout));
     }
@@ -87,7 +92,8 @@ class SelectingClient final : public Client {
       std::optional<selector::Pick> pick;
       if (options.addresses.empty()) {
         absl::StatusOr<selector::Pick> picked = selector_->Select(request.service, options.select);
-        if (!picked.ok()) picked = co_await SelectAgain(ctx, request, options.select, std::move(picked));
+        if (!picked.ok())
+          picked = co_await SelectAgain(ctx, request, options.select, std::move(picked));
         if (!picked.ok()) co_return picked.status();
         pick = *std::move(picked);
       } else {
@@ -106,20 +112,23 @@ class SelectingClient final : public Client {
         failure = co_await (*wire)->Call(ctx, node, typed, response);
       }
       if (pick.has_value()) pick->Done(failure);
-      if (failure.ok() || attempt >= retries || !retry(request, attempt, failure)) co_return failure;
+      if (failure.ok() || attempt >= retries || !retry(request, attempt, failure))
+        co_return failure;
       if (const absl::Status ended = ctx.status(); !ended.ok()) co_return failure;
       options.select.avoid.push_back(node.id);
     }
   }
 
-  Task<absl::StatusOr<std::unique_ptr<RawStream>>> Stream(Context ctx, Request request, CallOptions options) override {
+  Task<absl::StatusOr<std::unique_ptr<RawStream>>> Stream(Context ctx, Request request,
+                                                          CallOptions options) override {
     ctx = WithTimeout(ctx, options.stream_timeout.value_or(options_.stream_timeout));
     if (!options.content_type.empty()) request.content_type = options.content_type;
     registry::Node address;
     std::optional<selector::Pick> pick;
     if (options.addresses.empty()) {
       absl::StatusOr<selector::Pick> picked = selector_->Select(request.service, options.select);
-      if (!picked.ok()) picked = co_await SelectAgain(ctx, request, options.select, std::move(picked));
+      if (!picked.ok())
+        picked = co_await SelectAgain(ctx, request, options.select, std::move(picked));
       if (!picked.ok()) co_return picked.status();
       pick = *std::move(picked);
     } else {
@@ -137,12 +146,16 @@ class SelectingClient final : public Client {
     co_return std::make_unique<PickedStream>(*std::move(raw), std::move(pick));
   }
 
-  Task<absl::Status> Publish(Context ctx, std::string topic, codec::ConstBody payload, PublishOptions options) override {
-    if (broker_ == nullptr) co_return absl::FailedPreconditionError("this client has no broker (flag --broker)");
-    const std::string content_type =
-        options.content_type.empty() ? std::string(DefaultContentType(*default_wire_)) : options.content_type;
+  Task<absl::Status> Publish(Context ctx, std::string topic, codec::ConstBody payload,
+                             PublishOptions options) override {
+    if (broker_ == nullptr)
+      co_return absl::FailedPreconditionError("this client has no broker (flag --broker)");
+    const std::string content_type = options.content_type.empty()
+                                         ? std::string(DefaultContentType(*default_wire_))
+                                         : options.content_type;
     const absl::StatusOr<const codec::Codec*> codec = codec::ForContentType(content_type);
-    if (!codec.ok()) co_return ClientError(std::string(codec.status().message()), codec.status().code());
+    if (!codec.ok())
+      co_return ClientError(std::string(codec.status().message()), codec.status().code());
     broker::Message message;
     CO_ASSIGN_OR_RETURN(message.body, (*codec)->MarshalToString(payload));
     for (const auto& [key, value] : ctx.metadata()) {
@@ -151,34 +164,40 @@ class SelectingClient final : public Client {
     message.header.Set(headers::kContentType, content_type);
     message.header.Set(headers::kTopic, topic);
     CO_RETURN_IF_ERROR(co_await broker_->Connect(ctx));
-    co_return co_await broker_->Publish(ctx, options.exchange.empty() ? topic : options.exchange, std::move(message));
+    co_return co_await broker_->Publish(ctx, options.exchange.empty() ? topic : options.exchange,
+                                        std::move(message));
   }
 
  private:
   static registry::Node AddressNode(const CallOptions& options, int attempt) {
-    const std::string& address = options.addresses[static_cast<size_t>(attempt) % options.addresses.size()];
+    const std::string& address =
+        options.addresses[static_cast<size_t>(attempt) % options.addresses.size()];
     return {.id = address, .address = address, .metadata = {}};
   }
 
   static CallFunc Wrap(CallFunc call, const std::vector<CallWrapper>& wrappers) {
-    for (auto wrapper = wrappers.rbegin(); wrapper != wrappers.rend(); ++wrapper) call = (*wrapper)(std::move(call));
+    for (auto wrapper = wrappers.rbegin(); wrapper != wrappers.rend(); ++wrapper)
+      call = (*wrapper)(std::move(call));
     return call;
   }
 
   CallFunc Plain() {
-    return [this](const Context& ctx, const registry::Node& node, const Request& request, codec::Body response,
+    return [this](const Context& ctx, const registry::Node& node, const Request& request,
+                  codec::Body response,
                   const CallOptions&) { return Attempt(ctx, node, request, response); };
   }
 
   std::string_view DefaultContentType(const ClientWire& wire) const {
-    return options_.content_type.empty() ? wire.default_content_type() : std::string_view(options_.content_type);
+    return options_.content_type.empty() ? wire.default_content_type()
+                                         : std::string_view(options_.content_type);
   }
 
   Task<absl::Status> Attempt(const Context& ctx, const registry::Node& node, const Request& request,
                              codec::Body response) {
     absl::StatusOr<ClientWire*> wire = WireOf(node);
     if (!wire.ok()) co_return wire.status();
-    if (!request.content_type.empty()) co_return co_await (*wire)->Call(ctx, node, request, response);
+    if (!request.content_type.empty())
+      co_return co_await (*wire)->Call(ctx, node, request, response);
     Request typed = request;
     typed.content_type = DefaultContentType(**wire);
     co_return co_await (*wire)->Call(ctx, node, typed, response);
@@ -192,25 +211,29 @@ class SelectingClient final : public Client {
     if (wire != wires_.end()) return wire->second.get();
     std::vector<std::string_view> linked;
     for (const auto& [name, unused] : wires_) linked.push_back(name);
-    return ClientError(fmt::format("node {} speaks protocol \"{}\", linked are: {}", node.id, protocol->second,
-                                   fmt::join(linked, ", ")),
+    return ClientError(fmt::format("node {} speaks protocol \"{}\", linked are: {}", node.id,
+                                   protocol->second, fmt::join(linked, ", ")),
                        absl::StatusCode::kUnimplemented);
   }
 
-  // After a Select that failed: waits for discovery where that was all it lacked; else makes the client's error of it.
+  // After a Select that failed: waits for discovery where that was all it lacked; else makes the
+  // client's error of it.
   Task<absl::StatusOr<selector::Pick>> SelectAgain(const Context& ctx, const Request& request,
                                                    const selector::SelectOptions& select,
                                                    absl::StatusOr<selector::Pick> pick) {
     if (absl::IsFailedPrecondition(pick.status())) {
       const absl::Status found = co_await selector_->Discover(ctx, std::string(request.service));
-      if (const absl::Status ended = ctx.status(); !found.ok() && !ended.ok()) co_return TimedOut(ended);
+      if (const absl::Status ended = ctx.status(); !found.ok() && !ended.ok())
+        co_return TimedOut(ended);
       if (!found.ok()) co_return ClientError(std::string(found.message()), found.code());
       pick = selector_->Select(request.service, select);
       if (absl::IsFailedPrecondition(pick.status())) {
-        co_return ClientError(fmt::format("service {}: not found", request.service), absl::StatusCode::kNotFound);
+        co_return ClientError(fmt::format("service {}: not found", request.service),
+                              absl::StatusCode::kNotFound);
       }
     }
-    if (!pick.ok()) co_return ClientError(std::string(pick.status().message()), pick.status().code());
+    if (!pick.ok())
+      co_return ClientError(std::string(pick.status().message()), pick.status().code());
     co_return pick;
   }
 
@@ -230,7 +253,9 @@ absl::Duration ExponentialBackoff(const Request&, int attempt) {
   return absl::Seconds(longest * (0.5 + 0.5 * RandomUnit()));
 }
 
-bool RetryOnError(const Request&, int, const absl::Status& error) { return errors::FromStatus(error).code == 408; }
+bool RetryOnError(const Request&, int, const absl::Status& error) {
+  return errors::FromStatus(error).code == 408;
+}
 
 bool RetryOnErrorOrUnsent(const Request& request, int attempt, const absl::Status& error) {
   return IsUnsent(error) || RetryOnError(request, attempt, error);
@@ -238,22 +263,25 @@ bool RetryOnErrorOrUnsent(const Request& request, int attempt, const absl::Statu
 
 bool RetryAlways(const Request&, int, const absl::Status&) { return true; }
 
-absl::StatusOr<std::shared_ptr<Client>> NewClient(ClientOptions options, std::shared_ptr<selector::Selector> selector,
+absl::StatusOr<std::shared_ptr<Client>> NewClient(ClientOptions options,
+                                                  std::shared_ptr<selector::Selector> selector,
                                                   std::shared_ptr<broker::Broker> broker) {
   if (options.wire.empty()) options.wire = "grpc";
   SelectingClient::Wires wires;
   ClientWire* default_wire = nullptr;
   // Asked for by name first, so that an unknown name is said.
-  ASSIGN_OR_RETURN(std::unique_ptr<ClientWire> first, PluginTable<ClientWire>::Create(options.wire, options));
+  ASSIGN_OR_RETURN(std::unique_ptr<ClientWire> first,
+                   PluginTable<ClientWire>::Create(options.wire, options));
   default_wire = first.get();
   wires.emplace(first->protocol(), std::move(first));
   for (const std::string& name : PluginTable<ClientWire>::Names()) {
     if (name == options.wire) continue;
-    ASSIGN_OR_RETURN(std::unique_ptr<ClientWire> wire, PluginTable<ClientWire>::Create(name, options));
+    ASSIGN_OR_RETURN(std::unique_ptr<ClientWire> wire,
+                     PluginTable<ClientWire>::Create(name, options));
     wires.try_emplace(std::string(wire->protocol()), std::move(wire));
   }
-  return std::make_shared<SelectingClient>(std::move(options), std::move(selector), std::move(broker), std::move(wires),
-                                            default_wire);
+  return std::make_shared<SelectingClient>(std::move(options), std::move(selector),
+                                           std::move(broker), std::move(wires), default_wire);
 }
 
 }  // namespace micro

@@ -1,10 +1,12 @@
-// A Client calls services by name: it finds their nodes, chooses one, sends the call and tries again where that is safe.
+// A Client calls services by name: it finds their nodes, chooses one, sends the call and tries
+// again where that is safe.
 //
 //   helloworld::GreeterService greeter("helloworld", service->client());
 //   absl::StatusOr<HelloResponse> reply = co_await greeter.Hello(ctx, request, {.retries = 2});
 //
-// A client is shared by all calls of a process: every method may be called from any thread. Failures are absl::Status with
-// go-micro's error object inside (core/errors.h). Mirrors go-micro's client.Client.
+// A client is shared by all calls of a process: every method may be called from any thread.
+// Failures are absl::Status with go-micro's error object inside (core/errors.h). Mirrors go-micro's
+// client.Client.
 #pragma once
 
 #include <functional>
@@ -31,21 +33,25 @@ namespace micro {
 
 struct CallOptions;
 
-// One attempt on a chosen node. All parameters outlive the task. Mirrors go-micro's client.CallFunc.
-using CallFunc = std::function<Task<absl::Status>(const Context&, const registry::Node&, const Request&,
-                                                  codec::Body response, const CallOptions&)>;
+// One attempt on a chosen node. All parameters outlive the task. Mirrors go-micro's
+// client.CallFunc.
+using CallFunc =
+    std::function<Task<absl::Status>(const Context&, const registry::Node&, const Request&,
+                                     codec::Body response, const CallOptions&)>;
 
-// Middleware around each attempt: takes the next function and returns one. Mirrors go-micro's client.CallWrapper.
+// Middleware around each attempt: takes the next function and returns one. Mirrors go-micro's
+// client.CallWrapper.
 using CallWrapper = std::function<CallFunc(CallFunc next)>;
 
-// How long to wait before attempt number `attempt`; it is asked before every attempt, the first (0) too.
+// How long to wait before attempt number `attempt`; it is asked before every attempt, the first (0)
+// too.
 using BackoffFunc = std::function<absl::Duration(const Request&, int attempt)>;
 
 // Whether a call that failed with `error` at attempt number `attempt` is tried again.
 using RetryFunc = std::function<bool(const Request&, int attempt, const absl::Status& error)>;
 
-// go-micro's table (0, 0.1 s, 0.6 s, 1.9 s, 4.3 s …, at most 2 min), each value drawn from its upper half so that callers
-// who failed together do not return together.
+// go-micro's table (0, 0.1 s, 0.6 s, 1.9 s, 4.3 s …, at most 2 min), each value drawn from its
+// upper half so that callers who failed together do not return together.
 absl::Duration ExponentialBackoff(const Request& request, int attempt);
 
 // go-micro's default: only error code 408 is retried.
@@ -59,15 +65,16 @@ bool RetryAlways(const Request& request, int attempt, const absl::Status& error)
 
 // What one call does in another way than its client. Unset: as the client's options say.
 struct CallOptions {
-  std::vector<std::string> addresses = {};                   // call these, in turn, instead of asking discovery
-  std::string content_type = {};                             // "application/json" …
-  std::optional<int> retries = std::nullopt;                 // attempts after the first
-  std::optional<absl::Duration> request_timeout = std::nullopt;  // the whole call; a context's deadline counts instead
-  std::optional<absl::Duration> stream_timeout = std::nullopt;   // a stream's whole life
+  std::vector<std::string> addresses = {};    // call these, in turn, instead of asking discovery
+  std::string content_type = {};              // "application/json" …
+  std::optional<int> retries = std::nullopt;  // attempts after the first
+  std::optional<absl::Duration> request_timeout =
+      std::nullopt;  // the whole call; a context's deadline counts instead
+  std::optional<absl::Duration> stream_timeout = std::nullopt;  // a stream's whole life
   BackoffFunc backoff = nullptr;
   RetryFunc retry = nullptr;
-  std::vector<CallWrapper> wrappers = {};                    // inside the client's
-  selector::SelectOptions select = {};                       // filters
+  std::vector<CallWrapper> wrappers = {};  // inside the client's
+  selector::SelectOptions select = {};     // filters
 };
 
 struct PublishOptions {
@@ -78,25 +85,27 @@ struct PublishOptions {
 // A client's options, with go-micro's defaults.
 struct ClientOptions {
   // Behaviour
-  std::string wire = {};                                     // plugin that nodes without a `protocol` are called with; empty: the default
-  std::string content_type = {};                             // empty: the wire's own (gRPC: application/grpc+proto)
+  std::string wire =
+      {};  // plugin that nodes without a `protocol` are called with; empty: the default
+  std::string content_type = {};  // empty: the wire's own (gRPC: application/grpc+proto)
   int retries = 5;
   absl::Duration request_timeout = absl::Seconds(30);
   absl::Duration stream_timeout = absl::InfiniteDuration();
   absl::Duration dial_timeout = absl::Seconds(5);
   BackoffFunc backoff = ExponentialBackoff;
   RetryFunc retry = RetryOnError;
-  std::vector<CallWrapper> call_wrappers = {};               // the first is outermost
+  std::vector<CallWrapper> call_wrappers = {};  // the first is outermost
   // TLS: on with `tls` or any of the files
   bool tls = false;
-  std::string tls_ca = {};                                   // PEM file; empty: the system's roots
-  std::string tls_cert = {};                                 // PEM files of the client's own certificate, for mutual TLS
+  std::string tls_ca = {};    // PEM file; empty: the system's roots
+  std::string tls_cert = {};  // PEM files of the client's own certificate, for mutual TLS
   std::string tls_key = {};
-  std::string tls_server_name = {};                          // the name the server's certificate must bear; empty: the host called
+  std::string tls_server_name =
+      {};  // the name the server's certificate must bear; empty: the host called
   // Performance and limits
-  int pool_size = 1;                                         // connections per node
-  absl::Duration pool_ttl = absl::Minutes(1);                // an unused connection is closed after this
-  int max_recv_message_size = 4 << 20;                       // bytes
+  int pool_size = 1;                           // connections per node
+  absl::Duration pool_ttl = absl::Minutes(1);  // an unused connection is closed after this
+  int max_recv_message_size = 4 << 20;         // bytes
   int max_send_message_size = 4 << 20;
 };
 
@@ -104,32 +113,41 @@ class Client {
  public:
   virtual ~Client() = default;
 
-  // Makes one unary call and fills `response`. Everything lent through `request` and `response` outlives the task. Errors, by
-  // absl code (go-micro's code): INVALID_ARGUMENT (500) content type or metadata that cannot be sent; NOT_FOUND (500) no such
-  // service; UNAVAILABLE (500) no node left, registry down or not connected; DEADLINE_EXCEEDED, CANCELLED (408); and what the
-  // handler answered.
-  virtual Task<absl::Status> Call(Context ctx, Request request, codec::Body response, CallOptions options) = 0;
+  // Makes one unary call and fills `response`. Everything lent through `request` and `response`
+  // outlives the task. Errors, by absl code (go-micro's code): INVALID_ARGUMENT (500) content type
+  // or metadata that cannot be sent; NOT_FOUND (500) no such service; UNAVAILABLE (500) no node
+  // left, registry down or not connected; DEADLINE_EXCEEDED, CANCELLED (408); and what the handler
+  // answered.
+  virtual Task<absl::Status> Call(Context ctx, Request request, codec::Body response,
+                                  CallOptions options) = 0;
 
-  // Opens a stream to one node. It has no timeout but the context's and `stream_timeout`. What `request` lends is used until this
-  // task ends, not by the stream.
-  virtual Task<absl::StatusOr<std::unique_ptr<RawStream>>> Stream(Context ctx, Request request, CallOptions options) = 0;
+  // Opens a stream to one node. It has no timeout but the context's and `stream_timeout`. What
+  // `request` lends is used until this task ends, not by the stream.
+  virtual Task<absl::StatusOr<std::unique_ptr<RawStream>>> Stream(Context ctx, Request request,
+                                                                  CallOptions options) = 0;
 
-  // Publishes one message with the context's metadata. FAILED_PRECONDITION: there is no broker; else the broker's errors.
-  virtual Task<absl::Status> Publish(Context ctx, std::string topic, codec::ConstBody payload, PublishOptions options) = 0;
+  // Publishes one message with the context's metadata. FAILED_PRECONDITION: there is no broker;
+  // else the broker's errors.
+  virtual Task<absl::Status> Publish(Context ctx, std::string topic, codec::ConstBody payload,
+                                     PublishOptions options) = 0;
 };
 
-// A client that does what another does: the base of a client wrapper, which overrides what it changes.
+// A client that does what another does: the base of a client wrapper, which overrides what it
+// changes.
 class ForwardingClient : public Client {
  public:
   explicit ForwardingClient(std::shared_ptr<Client> next) : next_(std::move(next)) {}
 
-  Task<absl::Status> Call(Context ctx, Request request, codec::Body response, CallOptions options) override {
+  Task<absl::Status> Call(Context ctx, Request request, codec::Body response,
+                          CallOptions options) override {
     return next_->Call(std::move(ctx), std::move(request), response, std::move(options));
   }
-  Task<absl::StatusOr<std::unique_ptr<RawStream>>> Stream(Context ctx, Request request, CallOptions options) override {
+  Task<absl::StatusOr<std::unique_ptr<RawStream>>> Stream(Context ctx, Request request,
+                                                          CallOptions options) override {
     return next_->Stream(std::move(ctx), std::move(request), std::move(options));
   }
-  Task<absl::Status> Publish(Context ctx, std::string topic, codec::ConstBody payload, PublishOptions options) override {
+  Task<absl::Status> Publish(Context ctx, std::string topic, codec::ConstBody payload,
+                             PublishOptions options) override {
     return next_->Publish(std::move(ctx), std::move(topic), payload, std::move(options));
   }
 
@@ -140,11 +158,14 @@ class ForwardingClient : public Client {
   const std::shared_ptr<Client> next_;
 };
 
-// Middleware around a whole client: takes the next client and returns one that holds it. Mirrors go-micro's client.Wrapper.
+// Middleware around a whole client: takes the next client and returns one that holds it. Mirrors
+// go-micro's client.Wrapper.
 using ClientWrapper = std::function<std::shared_ptr<Client>(std::shared_ptr<Client> next)>;
 
-// The client that calls through `selector` and publishes on `broker` (none: it cannot). INVALID_ARGUMENT names the option that is wrong.
-absl::StatusOr<std::shared_ptr<Client>> NewClient(ClientOptions options, std::shared_ptr<selector::Selector> selector,
+// The client that calls through `selector` and publishes on `broker` (none: it cannot).
+// INVALID_ARGUMENT names the option that is wrong.
+absl::StatusOr<std::shared_ptr<Client>> NewClient(ClientOptions options,
+                                                  std::shared_ptr<selector::Selector> selector,
                                                   std::shared_ptr<broker::Broker> broker = nullptr);
 
 }  // namespace micro

@@ -16,23 +16,24 @@ using acme::shop::v1::Tree;
 using registry::Value;
 
 TEST(EndpointValue, NamesScalarsByTheirGoTypes) {
-  EXPECT_EQ(ValueOf(*Scalars::descriptor()), (Value{.name = "Scalars",
-                                                    .type = "Scalars",
-                                                    .values = {{.name = "text", .type = "string"},
-                                                               {.name = "data", .type = "[]uint8"},
-                                                               {.name = "i32", .type = "int32"},
-                                                               {.name = "s32", .type = "int32"},
-                                                               {.name = "sf32", .type = "int32"},
-                                                               {.name = "i64", .type = "int64"},
-                                                               {.name = "s64", .type = "int64"},
-                                                               {.name = "sf64", .type = "int64"},
-                                                               {.name = "u32", .type = "uint32"},
-                                                               {.name = "f32", .type = "uint32"},
-                                                               {.name = "u64", .type = "uint64"},
-                                                               {.name = "f64", .type = "uint64"},
-                                                               {.name = "single", .type = "float32"},
-                                                               {.name = "real", .type = "float64"},
-                                                               {.name = "truth", .type = "bool"}}}));
+  EXPECT_EQ(ValueOf(*Scalars::descriptor()),
+            (Value{.name = "Scalars",
+                   .type = "Scalars",
+                   .values = {{.name = "text", .type = "string"},
+                              {.name = "data", .type = "[]uint8"},
+                              {.name = "i32", .type = "int32"},
+                              {.name = "s32", .type = "int32"},
+                              {.name = "sf32", .type = "int32"},
+                              {.name = "i64", .type = "int64"},
+                              {.name = "s64", .type = "int64"},
+                              {.name = "sf64", .type = "int64"},
+                              {.name = "u32", .type = "uint32"},
+                              {.name = "f32", .type = "uint32"},
+                              {.name = "u64", .type = "uint64"},
+                              {.name = "f64", .type = "uint64"},
+                              {.name = "single", .type = "float32"},
+                              {.name = "real", .type = "float64"},
+                              {.name = "truth", .type = "bool"}}}));
 }
 
 TEST(EndpointValue, WritesNestedNamesWithAnUnderscoreAndStopsAtThreeLevels) {
@@ -56,14 +57,15 @@ TEST(EndpointValue, NamesARootByItsTypeWithoutThePackage) {
 }
 
 TEST(EndpointValue, ShowsListsByTheirElementAndMapsWithoutAType) {
-  EXPECT_EQ(ValueOf(*Lists::descriptor()), (Value{.name = "Lists",
-                                                  .type = "Lists",
-                                                  .values = {{.name = "texts", .type = "[]string"},
-                                                             {.name = "blobs", .type = "[]"},
-                                                             {.name = "numbers", .type = "[]int64"},
-                                                             {.name = "inners", .type = "[]Outer_Inner"},
-                                                             {.name = "colors", .type = "[]Color"},
-                                                             {.name = "counts", .type = ""}}}));
+  EXPECT_EQ(ValueOf(*Lists::descriptor()),
+            (Value{.name = "Lists",
+                   .type = "Lists",
+                   .values = {{.name = "texts", .type = "[]string"},
+                              {.name = "blobs", .type = "[]"},
+                              {.name = "numbers", .type = "[]int64"},
+                              {.name = "inners", .type = "[]Outer_Inner"},
+                              {.name = "colors", .type = "[]Color"},
+                              {.name = "counts", .type = ""}}}));
 }
 
 TEST(EndpointValue, ShowsAnEmptyMessageWithoutValues) {
@@ -71,12 +73,13 @@ TEST(EndpointValue, ShowsAnEmptyMessageWithoutValues) {
 }
 
 TEST(EndpointValue, ShowsTheChoicesOfAOneofAsFields) {
-  EXPECT_EQ(ValueOf(*Holder::descriptor()), (Value{.name = "Holder",
-                                                   .type = "Holder",
-                                                   .values = {{.name = "empty", .type = "Empty"},
-                                                              {.name = "a", .type = "string"},
-                                                              {.name = "b", .type = "int64"},
-                                                              {.name = "maybe_there", .type = "string"}}}));
+  EXPECT_EQ(ValueOf(*Holder::descriptor()),
+            (Value{.name = "Holder",
+                   .type = "Holder",
+                   .values = {{.name = "empty", .type = "Empty"},
+                              {.name = "a", .type = "string"},
+                              {.name = "b", .type = "int64"},
+                              {.name = "maybe_there", .type = "string"}}}));
 }
 
 TEST(EndpointValue, EndsInsideAMessageThatHoldsItself) {
@@ -85,7 +88,8 @@ TEST(EndpointValue, EndsInsideAMessageThatHoldsItself) {
                    .type = "Tree",
                    .values = {{.name = "child",
                                .type = "Tree",
-                               .values = {{.name = "child", .type = "Tree"}, {.name = "leaf", .type = "string"}}},
+                               .values = {{.name = "child", .type = "Tree"},
+                                          {.name = "leaf", .type = "string"}}},
                               {.name = "leaf", .type = "string"}}}));
 }
 
@@ -94,16 +98,18 @@ TEST(EndpointValue, RecordsAUnaryEndpointWithBothTreesAndItsMetadata) {
                                  .request = Empty::descriptor(),
                                  .response = Outer::Inner::Innermost::descriptor(),
                                  .metadata = {{"description", "buys"}}};
-  EXPECT_EQ(RecordOf(endpoint), (registry::Endpoint{.name = "Shop.Buy",
-                                                    .request = {.name = "Empty", .type = "Empty"},
-                                                    .response = {.name = "Outer_Inner_Innermost",
-                                                                 .type = "Outer_Inner_Innermost",
-                                                                 .values = {{.name = "name", .type = "string"}}},
-                                                    .metadata = {{"description", "buys"}}}));
+  EXPECT_EQ(RecordOf(endpoint),
+            (registry::Endpoint{.name = "Shop.Buy",
+                                .request = {.name = "Empty", .type = "Empty"},
+                                .response = {.name = "Outer_Inner_Innermost",
+                                             .type = "Outer_Inner_Innermost",
+                                             .values = {{.name = "name", .type = "string"}}},
+                                .metadata = {{"description", "buys"}}}));
 }
 
 TEST(EndpointValue, RecordsEveryStreamAsContextAndStream) {
-  for (const MethodKind kind : {MethodKind::kServerStreaming, MethodKind::kClientStreaming, MethodKind::kBidi}) {
+  for (const MethodKind kind :
+       {MethodKind::kServerStreaming, MethodKind::kClientStreaming, MethodKind::kBidi}) {
     const HandlerEndpoint endpoint{.method = {.endpoint = "Shop.Watch", .kind = kind},
                                    .request = Empty::descriptor(),
                                    .response = Empty::descriptor(),
@@ -117,7 +123,8 @@ TEST(EndpointValue, RecordsEveryStreamAsContextAndStream) {
 }
 
 TEST(EndpointValue, RecordsAnEndpointWithoutDescriptorsWithoutTrees) {
-  EXPECT_EQ(RecordOf({.method = {.endpoint = "Proxy.Any"}}), (registry::Endpoint{.name = "Proxy.Any"}));
+  EXPECT_EQ(RecordOf({.method = {.endpoint = "Proxy.Any"}}),
+            (registry::Endpoint{.name = "Proxy.Any"}));
 }
 
 }  // namespace

@@ -93,8 +93,8 @@ auto Plugin(std::string* target) {
   return [target](std::string_view text) -> absl::Status {
     const std::vector<std::string> names = PluginTable<Interface>::Names();
     if (std::find(names.begin(), names.end(), text) == names.end()) {
-      return absl::NotFoundError(fmt::format("{} \"{}\" is not linked; linked: {}", Interface::kPluginKind, text,
-                                             fmt::join(names, ", ")));
+      return absl::NotFoundError(fmt::format("{} \"{}\" is not linked; linked: {}",
+                                             Interface::kPluginKind, text, fmt::join(names, ", ")));
     }
     return target->assign(text), absl::OkStatus();
   };
@@ -117,43 +117,96 @@ absl::Status ReadLabels(std::string_view text, registry::Labels* labels) {
 }
 
 // Every service's settings, with go-micro's names.
-std::vector<Setting> ServiceSettings(ServiceOptions& o, std::string& log_level, std::string& log_format) {
+std::vector<Setting> ServiceSettings(ServiceOptions& o, std::string& log_level,
+                                     std::string& log_format) {
   const auto seconds = [](absl::Duration d) { return absl::FormatDuration(d); };
-  const auto or_none = [](const std::string& text) { return text.empty() ? std::string("none") : text; };
+  const auto or_none = [](const std::string& text) {
+    return text.empty() ? std::string("none") : text;
+  };
   const std::string server_wire = o.server.wire.empty() ? "grpc" : o.server.wire;
   const std::string client_wire = o.client.wire.empty() ? "grpc" : o.client.wire;
   return {
-      {"server", "MICRO_SERVER", PluginHelp<ServerWire>("wire that is served", server_wire), Plugin<ServerWire>(&o.server.wire)},
-      {"server_name", "MICRO_SERVER_NAME", fmt::format("name of the service [{}]", o.name), Text(&o.name)},
-      {"server_version", "MICRO_SERVER_VERSION", fmt::format("version of the service [{}]", o.version), Text(&o.version)},
-      {"server_id", "MICRO_SERVER_ID", "id of this process, part of the node's id [random]", Text(&o.server.id)},
-      {"server_address", "MICRO_SERVER_ADDRESS", fmt::format("host:port, :port or host:min-max to listen on [{}]", o.server.address), Text(&o.server.address)},
-      {"server_advertise", "MICRO_SERVER_ADVERTISE", "host:port to register instead of the address", Text(&o.server.advertise)},
-      {"server_metadata", "MICRO_SERVER_METADATA", "key=value,… of the node", [&](std::string_view text) { return ReadLabels(text, &o.server.metadata); }},
-      {"server_grace", "MICRO_SERVER_GRACE", fmt::format("how long a stop waits for running calls [{}]", seconds(o.server.grace)), DurationOf(&o.server.grace)},
-      {"server_tls_cert", "MICRO_SERVER_TLS_CERT", "PEM file: certificate chain; turns TLS on", Text(&o.server.tls_cert)},
+      {"server", "MICRO_SERVER", PluginHelp<ServerWire>("wire that is served", server_wire),
+       Plugin<ServerWire>(&o.server.wire)},
+      {"server_name", "MICRO_SERVER_NAME", fmt::format("name of the service [{}]", o.name),
+       Text(&o.name)},
+      {"server_version", "MICRO_SERVER_VERSION",
+       fmt::format("version of the service [{}]", o.version), Text(&o.version)},
+      {"server_id", "MICRO_SERVER_ID", "id of this process, part of the node's id [random]",
+       Text(&o.server.id)},
+      {"server_address", "MICRO_SERVER_ADDRESS",
+       fmt::format("host:port, :port or host:min-max to listen on [{}]", o.server.address),
+       Text(&o.server.address)},
+      {"server_advertise", "MICRO_SERVER_ADVERTISE", "host:port to register instead of the address",
+       Text(&o.server.advertise)},
+      {"server_metadata", "MICRO_SERVER_METADATA", "key=value,… of the node",
+       [&](std::string_view text) { return ReadLabels(text, &o.server.metadata); }},
+      {"server_grace", "MICRO_SERVER_GRACE",
+       fmt::format("how long a stop waits for running calls [{}]", seconds(o.server.grace)),
+       DurationOf(&o.server.grace)},
+      {"server_tls_cert", "MICRO_SERVER_TLS_CERT", "PEM file: certificate chain; turns TLS on",
+       Text(&o.server.tls_cert)},
       {"server_tls_key", "MICRO_SERVER_TLS_KEY", "PEM file: private key", Text(&o.server.tls_key)},
-      {"server_tls_ca", "MICRO_SERVER_TLS_CA", "PEM file: callers must bear a certificate of this authority", Text(&o.server.tls_ca)},
-      {"server_max_message_size", "MICRO_SERVER_MAX_MESSAGE_SIZE", fmt::format("largest message taken, in bytes [{}]", o.server.max_recv_message_size), AtLeast(1, &o.server.max_recv_message_size)},
-      {"register_ttl", "MICRO_REGISTER_TTL", fmt::format("seconds that a registration outlives its last refresh [{}]", seconds(o.server.register_ttl)), SecondsOf(&o.server.register_ttl)},
-      {"register_interval", "MICRO_REGISTER_INTERVAL", fmt::format("seconds between refreshes [{}]", seconds(o.server.register_interval)), SecondsOf(&o.server.register_interval)},
-      {"client", "MICRO_CLIENT", PluginHelp<ClientWire>("wire for nodes that do not name theirs", client_wire), Plugin<ClientWire>(&o.client.wire)},
-      {"client_request_timeout", "MICRO_CLIENT_REQUEST_TIMEOUT", fmt::format("of a call with all its attempts [{}]", seconds(o.client.request_timeout)), DurationOf(&o.client.request_timeout)},
-      {"client_retries", "MICRO_CLIENT_RETRIES", fmt::format("attempts after the first [{}]", o.client.retries), AtLeast(0, &o.client.retries)},
-      {"client_pool_size", "MICRO_CLIENT_POOL_SIZE", fmt::format("connections per node [{}]", o.client.pool_size), AtLeast(1, &o.client.pool_size)},
-      {"client_pool_ttl", "MICRO_CLIENT_POOL_TTL", fmt::format("an unused connection is closed after this [{}]", seconds(o.client.pool_ttl)), DurationOf(&o.client.pool_ttl)},
-      {"client_content_type", "MICRO_CLIENT_CONTENT_TYPE", fmt::format("codec of requests, as a content type [{}]", o.client.content_type.empty() ? "the wire's own" : o.client.content_type), Text(&o.client.content_type)},
-      {"client_tls", "MICRO_CLIENT_TLS", "call nodes over TLS, trusting the system's authorities", [&](std::string_view text) { return ReadBool(text, &o.client.tls); }, true},
-      {"client_tls_ca", "MICRO_CLIENT_TLS_CA", "PEM file: the authority to trust; turns TLS on", Text(&o.client.tls_ca)},
-      {"client_tls_cert", "MICRO_CLIENT_TLS_CERT", "PEM file: the client's own certificate chain", Text(&o.client.tls_cert)},
-      {"client_tls_key", "MICRO_CLIENT_TLS_KEY", "PEM file: its private key", Text(&o.client.tls_key)},
-      {"client_tls_server_name", "MICRO_CLIENT_TLS_SERVER_NAME", "name that the server's certificate must bear", Text(&o.client.tls_server_name)},
-      {"registry", "MICRO_REGISTRY", PluginHelp<registry::Registry>("where services are found", o.registry), Plugin<registry::Registry>(&o.registry)},
-      {"registry_address", "MICRO_REGISTRY_ADDRESS", fmt::format("its addresses, comma list (mdns: interfaces) [{}]", or_none(fmt::format("{}", fmt::join(o.registry_options.addresses, ",")))), List(&o.registry_options.addresses)},
-      {"selector", "MICRO_SELECTOR", PluginHelp<selector::Strategy>("how a node is chosen", o.selector), Plugin<selector::Strategy>(&o.selector)},
-      {"broker", "MICRO_BROKER", PluginHelp<broker::Broker>("what carries topics", o.broker.empty() ? "memory" : o.broker), Plugin<broker::Broker>(&o.broker)},
-      {"broker_address", "MICRO_BROKER_ADDRESS", fmt::format("its addresses, comma list [{}]", or_none(fmt::format("{}", fmt::join(o.broker_options.addresses, ",")))), List(&o.broker_options.addresses)},
-      {"log_level", "MICRO_LOG_LEVEL", "trace, debug, info, warn, error, off [info]", Text(&log_level)},
+      {"server_tls_ca", "MICRO_SERVER_TLS_CA",
+       "PEM file: callers must bear a certificate of this authority", Text(&o.server.tls_ca)},
+      {"server_max_message_size", "MICRO_SERVER_MAX_MESSAGE_SIZE",
+       fmt::format("largest message taken, in bytes [{}]", o.server.max_recv_message_size),
+       AtLeast(1, &o.server.max_recv_message_size)},
+      {"register_ttl", "MICRO_REGISTER_TTL",
+       fmt::format("seconds that a registration outlives its last refresh [{}]",
+                   seconds(o.server.register_ttl)),
+       SecondsOf(&o.server.register_ttl)},
+      {"register_interval", "MICRO_REGISTER_INTERVAL",
+       fmt::format("seconds between refreshes [{}]", seconds(o.server.register_interval)),
+       SecondsOf(&o.server.register_interval)},
+      {"client", "MICRO_CLIENT",
+       PluginHelp<ClientWire>("wire for nodes that do not name theirs", client_wire),
+       Plugin<ClientWire>(&o.client.wire)},
+      {"client_request_timeout", "MICRO_CLIENT_REQUEST_TIMEOUT",
+       fmt::format("of a call with all its attempts [{}]", seconds(o.client.request_timeout)),
+       DurationOf(&o.client.request_timeout)},
+      {"client_retries", "MICRO_CLIENT_RETRIES",
+       fmt::format("attempts after the first [{}]", o.client.retries),
+       AtLeast(0, &o.client.retries)},
+      {"client_pool_size", "MICRO_CLIENT_POOL_SIZE",
+       fmt::format("connections per node [{}]", o.client.pool_size),
+       AtLeast(1, &o.client.pool_size)},
+      {"client_pool_ttl", "MICRO_CLIENT_POOL_TTL",
+       fmt::format("an unused connection is closed after this [{}]", seconds(o.client.pool_ttl)),
+       DurationOf(&o.client.pool_ttl)},
+      {"client_content_type", "MICRO_CLIENT_CONTENT_TYPE",
+       fmt::format("codec of requests, as a content type [{}]",
+                   o.client.content_type.empty() ? "the wire's own" : o.client.content_type),
+       Text(&o.client.content_type)},
+      {"client_tls", "MICRO_CLIENT_TLS", "call nodes over TLS, trusting the system's authorities",
+       [&](std::string_view text) { return ReadBool(text, &o.client.tls); }, true},
+      {"client_tls_ca", "MICRO_CLIENT_TLS_CA", "PEM file: the authority to trust; turns TLS on",
+       Text(&o.client.tls_ca)},
+      {"client_tls_cert", "MICRO_CLIENT_TLS_CERT", "PEM file: the client's own certificate chain",
+       Text(&o.client.tls_cert)},
+      {"client_tls_key", "MICRO_CLIENT_TLS_KEY", "PEM file: its private key",
+       Text(&o.client.tls_key)},
+      {"client_tls_server_name", "MICRO_CLIENT_TLS_SERVER_NAME",
+       "name that the server's certificate must bear", Text(&o.client.tls_server_name)},
+      {"registry", "MICRO_REGISTRY",
+       PluginHelp<registry::Registry>("where services are found", o.registry),
+       Plugin<registry::Registry>(&o.registry)},
+      {"registry_address", "MICRO_REGISTRY_ADDRESS",
+       fmt::format("its addresses, comma list (mdns: interfaces) [{}]",
+                   or_none(fmt::format("{}", fmt::join(o.registry_options.addresses, ",")))),
+       List(&o.registry_options.addresses)},
+      {"selector", "MICRO_SELECTOR",
+       PluginHelp<selector::Strategy>("how a node is chosen", o.selector),
+       Plugin<selector::Strategy>(&o.selector)},
+      {"broker", "MICRO_BROKER",
+       PluginHelp<broker::Broker>("what carries topics", o.broker.empty() ? "memory" : o.broker),
+       Plugin<broker::Broker>(&o.broker)},
+      {"broker_address", "MICRO_BROKER_ADDRESS",
+       fmt::format("its addresses, comma list [{}]",
+                   or_none(fmt::format("{}", fmt::join(o.broker_options.addresses, ",")))),
+       List(&o.broker_options.addresses)},
+      {"log_level", "MICRO_LOG_LEVEL", "trace, debug, info, warn, error, off [info]",
+       Text(&log_level)},
       {"log_format", "MICRO_LOG_FORMAT", "text, json [text]", Text(&log_format)},
   };
 }
@@ -165,7 +218,9 @@ Setting SettingOf(const Flag& flag) {
       absl::Status operator()(std::string* value) { return Text(value)(text); }
       absl::Status operator()(std::vector<std::string>* value) { return List(value)(text); }
       absl::Status operator()(int* value) { return ReadNumber<int>(text, INT32_MIN, value); }
-      absl::Status operator()(int64_t* value) { return ReadNumber<int64_t>(text, INT64_MIN, value); }
+      absl::Status operator()(int64_t* value) {
+        return ReadNumber<int64_t>(text, INT64_MIN, value);
+      }
       absl::Status operator()(double* value) { return ReadNumber<double>(text, -1e308, value); }
       absl::Status operator()(bool* value) { return ReadBool(text, value); }
       absl::Status operator()(absl::Duration* value) { return ReadDuration(text, value); }
@@ -179,13 +234,15 @@ absl::Status Apply(const Setting& setting, std::string_view text, std::string_vi
   const absl::Status status = setting.read(text);
   if (status.ok()) return status;
   if (absl::IsNotFound(status)) {  // a plugin's own words
-    return absl::InvalidArgumentError(fmt::format("{} ({})", std::string(status.message()), source));
+    return absl::InvalidArgumentError(
+        fmt::format("{} ({})", std::string(status.message()), source));
   }
   return absl::InvalidArgumentError(
       fmt::format("{}: \"{}\" is not {}", source, text, std::string(status.message())));
 }
 
-// The arguments as CLI11 takes them: from the last to the first, and --name= as two, or it would take the next one for the value.
+// The arguments as CLI11 takes them: from the last to the first, and --name= as two, or it would
+// take the next one for the value.
 std::vector<std::string> ForCli11(const std::vector<std::string>& arguments) {
   std::vector<std::string> taken;
   for (auto argument = arguments.rbegin(); argument != arguments.rend(); ++argument) {
@@ -198,12 +255,14 @@ std::vector<std::string> ForCli11(const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-absl::StatusOr<ParsedFlags> ParseFlags(const std::string& program, std::vector<std::string> arguments,
+absl::StatusOr<ParsedFlags> ParseFlags(const std::string& program,
+                                       std::vector<std::string> arguments,
                                        ServiceOptions& options) {
   std::string log_level, log_format;
   std::vector<Setting> settings;
   for (const Flag& flag : options.flags) settings.push_back(SettingOf(flag));
-  for (Setting& setting : ServiceSettings(options, log_level, log_format)) settings.push_back(std::move(setting));
+  for (Setting& setting : ServiceSettings(options, log_level, log_format))
+    settings.push_back(std::move(setting));
 
   CLI::App app(options.description, program);
   app.set_help_flag("-h,--help", "prints this");
@@ -214,8 +273,11 @@ absl::StatusOr<ParsedFlags> ParseFlags(const std::string& program, std::vector<s
     for (const Setting& setting : settings) {
       std::string help = setting.help;
       if (!setting.environment.empty()) help += fmt::format(" (${})", setting.environment);
-      const auto remember = [&given, name = setting.name](const std::string& text) { given[name] = text; };
-      CLI::Option* option = app.add_option_function<std::string>("--" + setting.name, remember, help);
+      const auto remember = [&given, name = setting.name](const std::string& text) {
+        given[name] = text;
+      };
+      CLI::Option* option =
+          app.add_option_function<std::string>("--" + setting.name, remember, help);
       option->take_last()->type_name(setting.is_bool ? "" : "VALUE");
       if (setting.is_bool) option->expected(0, 1);
     }
@@ -234,7 +296,8 @@ absl::StatusOr<ParsedFlags> ParseFlags(const std::string& program, std::vector<s
   }
   for (const std::string& argument : parsed.rest) {
     if (argument.starts_with("-") && argument.size() > 1) {
-      return absl::InvalidArgumentError(fmt::format("unknown flag {} (--help lists all flags)", argument));
+      return absl::InvalidArgumentError(
+          fmt::format("unknown flag {} (--help lists all flags)", argument));
     }
   }
   parsed.rest.insert(parsed.rest.end(), after_flags.begin(), after_flags.end());
@@ -242,7 +305,8 @@ absl::StatusOr<ParsedFlags> ParseFlags(const std::string& program, std::vector<s
     const auto text = given.find(setting.name);
     if (text != given.end()) {
       RETURN_IF_ERROR(Apply(setting, text->second, fmt::format("flag --{}", setting.name)));
-    } else if (const char* value = setting.environment.empty() ? nullptr : std::getenv(setting.environment.c_str());
+    } else if (const char* value =
+                   setting.environment.empty() ? nullptr : std::getenv(setting.environment.c_str());
                value != nullptr && *value != '\0') {
       RETURN_IF_ERROR(Apply(setting, value, setting.environment));
     }

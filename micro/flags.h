@@ -16,11 +16,13 @@ namespace micro {
 
 struct ServiceOptions;
 
-// --name=value, --name value, or for a bool --name. The variable holds the default and outlives Init.
+// --name=value, --name value, or for a bool --name. The variable holds the default and outlives
+// Init.
 struct Flag {
-  using Target = std::variant<std::string*, std::vector<std::string>*, int*, int64_t*, double*, bool*, absl::Duration*>;
+  using Target = std::variant<std::string*, std::vector<std::string>*, int*, int64_t*, double*,
+                              bool*, absl::Duration*>;
 
-  std::string name;         // without dashes
+  std::string name;  // without dashes
   Target target;
   std::string help;
   std::string environment = {};  // a variable that sets it too; empty: none
@@ -31,8 +33,9 @@ struct ParsedFlags {
   std::string help;               // not empty: --help was asked for, and this is it
 };
 
-// Reads `arguments` and the environment into `options` and the targets of its flags. INVALID_ARGUMENT names the setting.
-absl::StatusOr<ParsedFlags> ParseFlags(const std::string& program, std::vector<std::string> arguments,
-                                       ServiceOptions& options);
+// Reads `arguments` and the environment into `options` and the targets of its flags.
+// INVALID_ARGUMENT names the setting.
+absl::StatusOr<ParsedFlags> ParseFlags(const std::string& program,
+                                       std::vector<std::string> arguments, ServiceOptions& options);
 
 }  // namespace micro

@@ -39,7 +39,9 @@ class Flags : public Test {
   ServiceOptions options_ = {.name = "greeter", .registry = "memory"};
 };
 
-auto Refused(const std::string& message) { return StatusIs(absl::StatusCode::kInvalidArgument, message); }
+auto Refused(const std::string& message) {
+  return StatusIs(absl::StatusCode::kInvalidArgument, message);
+}
 
 // ---- Precedence ----
 
@@ -101,21 +103,25 @@ TEST_F(Flags, AnEmptyValueEmptiesTheSetting) {
 
 TEST_F(Flags, NeedAValue) {
   EXPECT_THAT(Parse({"--server_name"}).status(),
-              StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("--server_name"), HasSubstr("--help"))));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("--server_name"), HasSubstr("--help"))));
 }
 
 TEST_F(Flags, ABoolIsSetByItsNameAloneOrByAWord) {
-  for (const std::string argument : {"--client_tls", "--client_tls=true", "--client_tls=1", "--client_tls=YES", "--client_tls=on"}) {
+  for (const std::string argument : {"--client_tls", "--client_tls=true", "--client_tls=1",
+                                     "--client_tls=YES", "--client_tls=on"}) {
     options_.client.tls = false;
     ASSERT_THAT(Parse({argument}), IsOk()) << argument;
     EXPECT_TRUE(options_.client.tls) << argument;
   }
-  for (const std::string argument : {"--client_tls=false", "--client_tls=0", "--client_tls=no", "--client_tls=Off"}) {
+  for (const std::string argument :
+       {"--client_tls=false", "--client_tls=0", "--client_tls=no", "--client_tls=Off"}) {
     options_.client.tls = true;
     ASSERT_THAT(Parse({argument}), IsOk()) << argument;
     EXPECT_FALSE(options_.client.tls) << argument;
   }
-  EXPECT_THAT(Parse({"--client_tls=maybe"}).status(), Refused("flag --client_tls: \"maybe\" is not true or false"));
+  EXPECT_THAT(Parse({"--client_tls=maybe"}).status(),
+              Refused("flag --client_tls: \"maybe\" is not true or false"));
 }
 
 TEST_F(Flags, ABoolTakesNoFlagForItsValue) {
@@ -146,23 +152,30 @@ TEST_F(Flags, EndAtTwoDashes) {
 // ---- Refusals ----
 
 TEST_F(Flags, RefuseAFlagThatNobodyKnows) {
-  EXPECT_THAT(Parse({"--zonk=1"}).status(), Refused("unknown flag --zonk=1 (--help lists all flags)"));
+  EXPECT_THAT(Parse({"--zonk=1"}).status(),
+              Refused("unknown flag --zonk=1 (--help lists all flags)"));
   EXPECT_THAT(Parse({"-z"}).status(), Refused("unknown flag -z (--help lists all flags)"));
 }
 
 TEST_F(Flags, NameThePluginsThatAreLinkedInPlaceOfAnUnknownOne) {
   EXPECT_THAT(Parse({"--registry=zonk"}).status(),
               Refused("registry \"zonk\" is not linked; linked: memory (flag --registry)"));
-  EXPECT_THAT(Parse({"--selector=zonk"}).status(),
-              Refused("selector \"zonk\" is not linked; linked: p2c, random, roundrobin (flag --selector)"));
-  EXPECT_THAT(Parse({"--broker=zonk"}).status(), Refused("broker \"zonk\" is not linked; linked: memory (flag --broker)"));
-  EXPECT_THAT(Parse({"--server=zonk"}).status(), Refused("server \"zonk\" is not linked; linked: grpc (flag --server)"));
-  EXPECT_THAT(Parse({"--client=zonk"}).status(), Refused("client \"zonk\" is not linked; linked: grpc (flag --client)"));
+  EXPECT_THAT(
+      Parse({"--selector=zonk"}).status(),
+      Refused(
+          "selector \"zonk\" is not linked; linked: p2c, random, roundrobin (flag --selector)"));
+  EXPECT_THAT(Parse({"--broker=zonk"}).status(),
+              Refused("broker \"zonk\" is not linked; linked: memory (flag --broker)"));
+  EXPECT_THAT(Parse({"--server=zonk"}).status(),
+              Refused("server \"zonk\" is not linked; linked: grpc (flag --server)"));
+  EXPECT_THAT(Parse({"--client=zonk"}).status(),
+              Refused("client \"zonk\" is not linked; linked: grpc (flag --client)"));
 }
 
 TEST_F(Flags, NameTheVariableThatAsksForAnUnknownPlugin) {
   const ScopedVariable registry("MICRO_REGISTRY", "zonk");
-  EXPECT_THAT(Parse({}).status(), Refused("registry \"zonk\" is not linked; linked: memory (MICRO_REGISTRY)"));
+  EXPECT_THAT(Parse({}).status(),
+              Refused("registry \"zonk\" is not linked; linked: memory (MICRO_REGISTRY)"));
 }
 
 TEST_F(Flags, NameTheFlagOfAnUnknownPluginThatTheCodeAsksFor) {
@@ -180,18 +193,22 @@ TEST_F(Flags, RefuseValuesOfAnotherType) {
       {"client_retries", "MICRO_CLIENT_RETRIES", "99999999999", "a number"},
       {"client_pool_size", "MICRO_CLIENT_POOL_SIZE", "0", "a number of at least 1"},
       {"server_max_message_size", "MICRO_SERVER_MAX_MESSAGE_SIZE", "4MB", "a number"},
-      {"client_request_timeout", "MICRO_CLIENT_REQUEST_TIMEOUT", "5", "a duration such as 300ms, 5s or 1m30s"},
+      {"client_request_timeout", "MICRO_CLIENT_REQUEST_TIMEOUT", "5",
+       "a duration such as 300ms, 5s or 1m30s"},
       {"client_pool_ttl", "MICRO_CLIENT_POOL_TTL", "-5s", "a duration such as 300ms, 5s or 1m30s"},
       {"server_grace", "MICRO_SERVER_GRACE", "soon", "a duration such as 300ms, 5s or 1m30s"},
-      {"register_ttl", "MICRO_REGISTER_TTL", "soon", "a number of seconds, or a duration such as 90s"},
-      {"register_interval", "MICRO_REGISTER_INTERVAL", "-1", "a number of seconds, or a duration such as 90s"},
+      {"register_ttl", "MICRO_REGISTER_TTL", "soon",
+       "a number of seconds, or a duration such as 90s"},
+      {"register_interval", "MICRO_REGISTER_INTERVAL", "-1",
+       "a number of seconds, or a duration such as 90s"},
       {"client_tls", "MICRO_CLIENT_TLS", "maybe", "true or false"},
       {"server_metadata", "MICRO_SERVER_METADATA", "zone", "a comma list of key=value"},
       {"server_metadata", "MICRO_SERVER_METADATA", "=a", "a comma list of key=value"},
   };
   for (const auto& c : cases) {
     const std::string why = std::string(": \"") + c.value + "\" is not " + c.wanted;
-    EXPECT_THAT(Parse({std::string("--") + c.flag + "=" + c.value}).status(), Refused(std::string("flag --") + c.flag + why));
+    EXPECT_THAT(Parse({std::string("--") + c.flag + "=" + c.value}).status(),
+                Refused(std::string("flag --") + c.flag + why));
     const ScopedVariable variable(c.variable, c.value);
     EXPECT_THAT(Parse({}).status(), Refused(c.variable + why));
   }
@@ -199,9 +216,11 @@ TEST_F(Flags, RefuseValuesOfAnotherType) {
 
 TEST_F(Flags, RefuseLevelsAndFormatsThatTheLogDoesNotHave) {
   EXPECT_THAT(Parse({"--log_level=loud"}).status(),
-              StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("\"loud\""), HasSubstr("--log_level"))));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("\"loud\""), HasSubstr("--log_level"))));
   EXPECT_THAT(Parse({"--log_format=xml"}).status(),
-              StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("\"xml\""), HasSubstr("--log_format"))));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("\"xml\""), HasSubstr("--log_format"))));
 }
 
 // ---- Values ----
@@ -215,7 +234,8 @@ TEST_F(Flags, RegisterTtlAndIntervalAreSecondsOrDurations) {
 TEST_F(Flags, ServerMetadataReplacesTheCodes) {
   options_.server.metadata = {{"zone", "a"}};
   ASSERT_THAT(Parse({"--server_metadata=rack=7, color=a=b ,empty="}), IsOk());
-  EXPECT_THAT(options_.server.metadata, ElementsAre(Pair("color", "a=b"), Pair("empty", ""), Pair("rack", "7")));
+  EXPECT_THAT(options_.server.metadata,
+              ElementsAre(Pair("color", "a=b"), Pair("empty", ""), Pair("rack", "7")));
 }
 
 TEST_F(Flags, ListsAreSeparatedByCommas) {
@@ -224,11 +244,27 @@ TEST_F(Flags, ListsAreSeparatedByCommas) {
 }
 
 TEST_F(Flags, SetEveryOptionThatTheyName) {
-  ASSERT_THAT(Parse({"--server=grpc", "--client=grpc", "--server_address=:7", "--server_advertise=h:1", "--server_grace=3s",
-                     "--server_tls_cert=sc", "--server_tls_key=sk", "--server_tls_ca=sa", "--server_max_message_size=100",
-                     "--client_request_timeout=4s", "--client_retries=0", "--client_pool_size=2", "--client_pool_ttl=6s",
-                     "--client_content_type=application/json", "--client_tls_ca=ca", "--client_tls_cert=cc",
-                     "--client_tls_key=ck", "--client_tls_server_name=cn", "--registry=memory", "--selector=p2c", "--broker=memory",
+  ASSERT_THAT(Parse({"--server=grpc",
+                     "--client=grpc",
+                     "--server_address=:7",
+                     "--server_advertise=h:1",
+                     "--server_grace=3s",
+                     "--server_tls_cert=sc",
+                     "--server_tls_key=sk",
+                     "--server_tls_ca=sa",
+                     "--server_max_message_size=100",
+                     "--client_request_timeout=4s",
+                     "--client_retries=0",
+                     "--client_pool_size=2",
+                     "--client_pool_ttl=6s",
+                     "--client_content_type=application/json",
+                     "--client_tls_ca=ca",
+                     "--client_tls_cert=cc",
+                     "--client_tls_key=ck",
+                     "--client_tls_server_name=cn",
+                     "--registry=memory",
+                     "--selector=p2c",
+                     "--broker=memory",
                      "--broker_address=b:1,b:2"}),
               IsOk());
   EXPECT_EQ(options_.server.wire, "grpc");
@@ -265,9 +301,12 @@ TEST_F(Flags, ReadAProgramsOwnOfEveryType) {
   double real = 3;
   bool truth = false;
   absl::Duration time;
-  options_.flags = {{"text", &text, "a"}, {"list", &list, "b"}, {"number", &number, "c"}, {"large", &large, "d"},
-                    {"real", &real, "e"}, {"truth", &truth, "f"}, {"time", &time, "g"}};
-  ASSERT_THAT(Parse({"--list=a,b", "--number", "-5", "--large=-9000000000", "--real=-0.5e1", "--truth", "--time=1h"}), IsOk());
+  options_.flags = {{"text", &text, "a"},   {"list", &list, "b"}, {"number", &number, "c"},
+                    {"large", &large, "d"}, {"real", &real, "e"}, {"truth", &truth, "f"},
+                    {"time", &time, "g"}};
+  ASSERT_THAT(Parse({"--list=a,b", "--number", "-5", "--large=-9000000000", "--real=-0.5e1",
+                     "--truth", "--time=1h"}),
+              IsOk());
   EXPECT_EQ(text, "John");
   EXPECT_THAT(list, ElementsAre("a", "b"));
   EXPECT_EQ(number, -5);
@@ -293,7 +332,8 @@ TEST_F(Flags, RefuseAProgramsOwnUnderANameThatIsTaken) {
   std::string registry;
   options_.flags = {{"registry", &registry, "mine"}};
   EXPECT_THAT(Parse({}).status(),
-              StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("cannot be declared"), HasSubstr("registry"))));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("cannot be declared"), HasSubstr("registry"))));
 }
 
 // ---- Help ----
@@ -305,9 +345,10 @@ TEST_F(Flags, HelpTellsFlagsVariablesDefaultsAndLinkedPlugins) {
   for (const std::string argument : {"--help", "-h"}) {
     const auto parsed = Parse({argument});
     ASSERT_THAT(parsed, IsOk());
-    for (const char* part : {"Greets people.", "greeter", "--name", "who is greeted [John]", "--registry",
-                             "$MICRO_REGISTRY", "memory [memory]", "p2c, random, roundrobin [random]", "grpc [grpc]",
-                             "--server_address", "[:0]"}) {
+    for (const char* part :
+         {"Greets people.", "greeter", "--name", "who is greeted [John]", "--registry",
+          "$MICRO_REGISTRY", "memory [memory]", "p2c, random, roundrobin [random]", "grpc [grpc]",
+          "--server_address", "[:0]"}) {
       EXPECT_THAT(parsed->help, HasSubstr(part));
     }
   }
@@ -322,17 +363,20 @@ TEST_F(Flags, HelpChangesNothing) {
 
 TEST_F(Flags, InitAnswersWithTheHelp) {
   auto service = NewService({.name = "greeter", .registry = "memory"});
-  EXPECT_THAT(service->Init({"--help"}), StatusIs(absl::StatusCode::kCancelled, HasSubstr("--registry")));
+  EXPECT_THAT(service->Init({"--help"}),
+              StatusIs(absl::StatusCode::kCancelled, HasSubstr("--registry")));
 }
 
 TEST_F(Flags, InitTakesItsFlagsOutOfTheArguments) {
-  std::string program = "/usr/bin/greeter", first = "get", flag = "--server_name", value = "get", last = "users";
+  std::string program = "/usr/bin/greeter", first = "get", flag = "--server_name", value = "get",
+              last = "users";
   char* argv[] = {program.data(), first.data(), flag.data(), value.data(), last.data(), nullptr};
   int argc = 5;
   auto service = NewService({.name = "greeter", .registry = "memory"});
   service->Init(&argc, argv);
   EXPECT_EQ(service->options().name, "get");
-  EXPECT_THAT(std::vector<std::string>(argv, argv + argc), ElementsAre("/usr/bin/greeter", "get", "users"));
+  EXPECT_THAT(std::vector<std::string>(argv, argv + argc),
+              ElementsAre("/usr/bin/greeter", "get", "users"));
 }
 
 TEST(FlagsDeathTest, InitPrintsOneLineAndExitsForASettingThatDoesNotWork) {

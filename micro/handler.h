@@ -1,4 +1,5 @@
-// A Handler is a named set of methods that a server runs: what RegisterXxxHandler of generated code gives to Server::Handle.
+// A Handler is a named set of methods that a server runs: what RegisterXxxHandler of generated code
+// gives to Server::Handle.
 //
 //   server.Handle({.name = "Greeter", .endpoints = {
 //       UnaryEndpoint<HelloRequest, HelloResponse>(kHello, [greeter](const Context& ctx, const HelloRequest& request,
@@ -28,16 +29,19 @@ class Message;
 
 namespace micro {
 
-// Where a handler puts its answer: the response of a unary method, the stream of any other. Lent for the call.
+// Where a handler puts its answer: the response of a unary method, the stream of any other. Lent
+// for the call.
 struct Response {
   google::protobuf::Message* message = nullptr;
   RawStream* stream = nullptr;
 };
 
-// One call on its way to its handler. Context, request and response outlive the task. Mirrors go-micro's server.HandlerFunc.
+// One call on its way to its handler. Context, request and response outlive the task. Mirrors
+// go-micro's server.HandlerFunc.
 using HandlerFunc = std::function<Task<absl::Status>(const Context&, const Request&, Response)>;
 
-// Middleware of a server: takes the next function and returns one. Mirrors go-micro's server.HandlerWrapper.
+// Middleware of a server: takes the next function and returns one. Mirrors go-micro's
+// server.HandlerWrapper.
 using HandlerWrapper = std::function<HandlerFunc(HandlerFunc next)>;
 
 // The request and response of one unary call, made together.
@@ -50,7 +54,8 @@ class Exchange {
 
 struct HandlerEndpoint {
   Method method = {};
-  const google::protobuf::Descriptor* request = nullptr;   // for discovery's type trees and reflection
+  const google::protobuf::Descriptor* request =
+      nullptr;  // for discovery's type trees and reflection
   const google::protobuf::Descriptor* response = nullptr;
   std::function<std::unique_ptr<Exchange>()> new_exchange = nullptr;  // unary alone
   HandlerFunc handle = nullptr;
@@ -99,14 +104,15 @@ template <class Req, class Rsp, class Call>
 HandlerEndpoint UnaryEndpoint(const Method& method, Call call) {
   HandlerEndpoint endpoint = internal::NewEndpoint<Req, Rsp>(
       method, [call](const Context& ctx, const Request& request, Response response) {
-        return call(ctx, static_cast<const Req&>(*request.body->message()), static_cast<Rsp&>(*response.message));
+        return call(ctx, static_cast<const Req&>(*request.body->message()),
+                    static_cast<Rsp&>(*response.message));
       });
   endpoint.new_exchange = [] { return std::make_unique<internal::TypedExchange<Req, Rsp>>(); };
   return endpoint;
 }
 
-// `call(ctx, request, SendStream<Rsp>&)`; it starts with the first message and never waits for a half-close, which go-micro's
-// clients do not send.
+// `call(ctx, request, SendStream<Rsp>&)`; it starts with the first message and never waits for a
+// half-close, which go-micro's clients do not send.
 template <class Req, class Rsp, class Call>
 HandlerEndpoint ServerStreamingEndpoint(const Method& method, Call call) {
   return internal::NewEndpoint<Req, Rsp>(

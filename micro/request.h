@@ -14,18 +14,20 @@ namespace micro {
 
 enum class MethodKind { kUnary, kServerStreaming, kClientStreaming, kBidi };
 
-// A method's fixed names; generated code holds one of these per method, and it lives as long as the process.
+// A method's fixed names; generated code holds one of these per method, and it lives as long as the
+// process.
 struct Method {
-  std::string_view endpoint = {};   // "Greeter.Hello", go-micro's name
-  std::string_view grpc_path = {};  // "/helloworld.Greeter/Hello", plain gRPC's; empty: made from service and endpoint
+  std::string_view endpoint = {};  // "Greeter.Hello", go-micro's name
+  std::string_view grpc_path =
+      {};  // "/helloworld.Greeter/Hello", plain gRPC's; empty: made from service and endpoint
   MethodKind kind = MethodKind::kUnary;
 };
 
 // One call. Everything in it is lent: views and body outlive the call.
 struct Request {
-  std::string_view service = {};       // the registered name of the service
+  std::string_view service = {};  // the registered name of the service
   Method method = {};
-  std::string_view content_type = {};  // empty: the client's default
+  std::string_view content_type = {};         // empty: the client's default
   std::optional<codec::ConstBody> body = {};  // none for a stream
 
   bool stream() const { return method.kind != MethodKind::kUnary; }

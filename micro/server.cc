@@ -37,7 +37,10 @@ class RegisteringServer final : public Server {
  public:
   RegisteringServer(ServerOptions options, std::shared_ptr<registry::Registry> registry,
                     std::shared_ptr<broker::Broker> broker)
-      : options_(std::move(options)), registry_(std::move(registry)), broker_(broker), subscriptions_(std::move(broker)) {
+      : options_(std::move(options)),
+        registry_(std::move(registry)),
+        broker_(broker),
+        subscriptions_(std::move(broker)) {
     if (options_.id.empty()) options_.id = RandomUuid();
     if (options_.wire.empty()) options_.wire = "grpc";
     std::tie(loop_ctx_, stop_loop_) = WithCancel(Context());
@@ -55,18 +58,21 @@ class RegisteringServer final : public Server {
   Task<absl::Status> Start(Context ctx) override {
     auto endpoints = Served();
     CO_RETURN_IF_ERROR(endpoints.status());
-    absl::StatusOr<std::unique_ptr<ServerWire>> wire = PluginTable<ServerWire>::Create(options_.wire, options_);
+    absl::StatusOr<std::unique_ptr<ServerWire>> wire =
+        PluginTable<ServerWire>::Create(options_.wire, options_);
     CO_RETURN_IF_ERROR(wire.status());
     CO_ASSIGN_OR_RETURN(const ListenAddress address, ParseListenAddress(options_.address));
     CO_ASSIGN_OR_RETURN(const int port, StartOnFreePort(**wire, address, *endpoints));
     wire_ = *std::move(wire);
     MakeRecord(JoinHostPort(AdvertisedHost(address.host), port));
-    log::Info("listening", {{"service", options_.name},
-                            {"address", JoinHostPort(address.host.empty() ? "0.0.0.0" : address.host, port)},
-                            {"advertised", record_.nodes[0].address},
-                            {"wire", options_.wire}});
+    log::Info("listening",
+              {{"service", options_.name},
+               {"address", JoinHostPort(address.host.empty() ? "0.0.0.0" : address.host, port)},
+               {"advertised", record_.nodes[0].address},
+               {"wire", options_.wire}});
     absl::Status status = co_await RegisterOnce(ctx);
-    // What the registry will never take is a mistake to mend; anything else may pass, and the server serves on.
+    // What the registry will never take is a mistake to mend; anything else may pass, and the
+    // server serves on.
     if (status.ok() || !absl::IsInvalidArgument(status)) {
       status = co_await subscriptions_.Start(ctx, options_.name, options_.subscriber_wrappers);
     }
@@ -82,7 +88,8 @@ class RegisteringServer final : public Server {
     if (wire_ == nullptr) co_return absl::OkStatus();
     stop_loop_();
     co_await scope_.Done();
-    // A registration whose answer was lost is taken back too, but only one that was certain is owed an answer here.
+    // A registration whose answer was lost is taken back too, but only one that was certain is owed
+    // an answer here.
     const bool certain = registered_;
     absl::Status status = co_await Deregister(ctx);
     if (!certain) status = absl::OkStatus();
@@ -96,13 +103,15 @@ class RegisteringServer final : public Server {
   registry::Service record() const override { return record_; }
 
  private:
-  // All endpoints with the wrappers around them; INVALID_ARGUMENT or ALREADY_EXISTS for what is wrong with a handler.
+  // All endpoints with the wrappers around them; INVALID_ARGUMENT or ALREADY_EXISTS for what is
+  // wrong with a handler.
   absl::StatusOr<std::vector<ServedEndpoint>> Served() const {
     std::vector<ServedEndpoint> served;
     std::set<std::string_view> names;
     for (const Handler& handler : handlers_) {
       if (handler.endpoints.empty()) {
-        return absl::InvalidArgumentError(fmt::format("handler \"{}\" has no endpoints", handler.name));
+        return absl::InvalidArgumentError(
+            fmt::format("handler \"{}\" has no endpoints", handler.name));
       }
       for (const HandlerEndpoint& endpoint : handler.endpoints) {
         if (!names.insert(endpoint.method.endpoint).second) {
@@ -110,7 +119,8 @@ class RegisteringServer final : public Server {
               fmt::format("endpoint \"{}\" is registered twice", endpoint.method.endpoint));
         }
         ServedEndpoint wrapped{handler.name, endpoint};
-        for (auto wrapper = options_.wrappers.rbegin(); wrapper != options_.wrappers.rend(); ++wrapper) {
+        for (auto wrapper = options_.wrappers.rbegin(); wrapper != options_.wrappers.rend();
+             ++wrapper) {
           wrapped.endpoint.handle = (*wrapper)(std::move(wrapped.endpoint.handle));
         }
         served.push_back(std::move(wrapped));
@@ -120,14 +130,21 @@ class RegisteringServer final : public Server {
   }
 
   void MakeRecord(const std::string& address) {
-    record_ = {.name = options_.name, .version = options_.version, .metadata = {}, .endpoints = {}, .nodes = {}};
+    record_ = {.name = options_.name,
+               .version = options_.version,
+               .metadata = {},
+               .endpoints = {},
+               .nodes = {}};
     for (const Handler& handler : handlers_) {
       if (handler.internal) continue;
-      for (const HandlerEndpoint& endpoint : handler.endpoints) record_.endpoints.push_back(RecordOf(endpoint));
+      for (const HandlerEndpoint& endpoint : handler.endpoints)
+        record_.endpoints.push_back(RecordOf(endpoint));
     }
-    std::sort(record_.endpoints.begin(), record_.endpoints.end(),
-              [](const registry::Endpoint& a, const registry::Endpoint& b) { return a.name < b.name; });
-    for (registry::Endpoint& subscriber : subscriptions_.Records()) record_.endpoints.push_back(std::move(subscriber));
+    std::sort(
+        record_.endpoints.begin(), record_.endpoints.end(),
+        [](const registry::Endpoint& a, const registry::Endpoint& b) { return a.name < b.name; });
+    for (registry::Endpoint& subscriber : subscriptions_.Records())
+      record_.endpoints.push_back(std::move(subscriber));
     registry::Node node{.id = options_.name + "-" + options_.id,
                         .address = options_.advertise.empty() ? address : options_.advertise,
                         .metadata = options_.metadata};
@@ -139,7 +156,8 @@ class RegisteringServer final : public Server {
     record_.nodes.push_back(std::move(node));
   }
 
-  // One turn of registration: asks the check, then registers with up to three attempts. A failure is logged; the answer is for Start.
+  // One turn of registration: asks the check, then registers with up to three attempts. A failure
+  // is logged; the answer is for Start.
   Task<absl::Status> RegisterOnce(Context ctx) {
     if (options_.register_check != nullptr) {
       const absl::Status ready = co_await options_.register_check(ctx);
@@ -152,7 +170,9 @@ class RegisteringServer final : public Server {
     }
     absl::Status status;
     for (int attempt = 0; attempt < 3; ++attempt) {
-      if (attempt > 0 && !(co_await Sleep(ctx, attempt == 1 ? absl::Milliseconds(100) : absl::Milliseconds(600))).ok()) {
+      if (attempt > 0 &&
+          !(co_await Sleep(ctx, attempt == 1 ? absl::Milliseconds(100) : absl::Milliseconds(600)))
+               .ok()) {
         break;
       }
       maybe_listed_ = true;
@@ -213,9 +233,11 @@ class RegisteringServer final : public Server {
 
 }  // namespace
 
-std::unique_ptr<Server> NewServer(ServerOptions options, std::shared_ptr<registry::Registry> registry,
+std::unique_ptr<Server> NewServer(ServerOptions options,
+                                  std::shared_ptr<registry::Registry> registry,
                                   std::shared_ptr<broker::Broker> broker) {
-  return std::make_unique<RegisteringServer>(std::move(options), std::move(registry), std::move(broker));
+  return std::make_unique<RegisteringServer>(std::move(options), std::move(registry),
+                                             std::move(broker));
 }
 
 }  // namespace micro

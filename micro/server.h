@@ -5,7 +5,8 @@
 //   ...
 //   CO_RETURN_IF_ERROR(co_await server.Stop(ctx));        // deregisters, drains, closes
 //
-// Handle and Subscribe are called before Start, from one thread; the rest from any. Mirrors go-micro's server.Server.
+// Handle and Subscribe are called before Start, from one thread; the rest from any. Mirrors
+// go-micro's server.Server.
 #pragma once
 
 #include <functional>
@@ -30,23 +31,24 @@ struct ServerOptions {
   // Behaviour
   std::string name = "go.micro.server";
   std::string version = "latest";
-  std::string id = {};              // unique per process; empty: a random UUID. The node's id is <name>-<id>
-  std::string address = ":0";       // host:port, :port or host:min-max (the first free port)
-  std::string advertise = {};       // what is registered instead of the address
-  std::string wire = {};            // plugin; empty: grpc
-  registry::Labels metadata = {};   // of the node
+  std::string id = {};  // unique per process; empty: a random UUID. The node's id is <name>-<id>
+  std::string address = ":0";      // host:port, :port or host:min-max (the first free port)
+  std::string advertise = {};      // what is registered instead of the address
+  std::string wire = {};           // plugin; empty: grpc
+  registry::Labels metadata = {};  // of the node
   absl::Duration register_ttl = absl::Seconds(60);
   absl::Duration register_interval = absl::Seconds(30);
-  // Asked before each registration; while it fails the node stays out of the registry and serves on.
+  // Asked before each registration; while it fails the node stays out of the registry and serves
+  // on.
   std::function<Task<absl::Status>(Context)> register_check = nullptr;
   std::vector<HandlerWrapper> wrappers = {};  // the first is outermost
   std::vector<SubscriberWrapper> subscriber_wrappers = {};
   // How long Stop waits for running calls before it cancels them.
   absl::Duration grace = absl::Seconds(10);
   // TLS: on with both files
-  std::string tls_cert = {};        // PEM: the server's certificate chain
-  std::string tls_key = {};         // PEM
-  std::string tls_ca = {};          // PEM: callers must bear a certificate of this authority (mutual TLS)
+  std::string tls_cert = {};  // PEM: the server's certificate chain
+  std::string tls_key = {};   // PEM
+  std::string tls_ca = {};    // PEM: callers must bear a certificate of this authority (mutual TLS)
   // Limits
   int max_recv_message_size = 4 << 20;  // bytes
   int max_send_message_size = 4 << 20;
@@ -59,14 +61,17 @@ class Server {
   // Adds a handler. What is wrong with it (a name taken, no endpoints) is answered by Start.
   virtual void Handle(Handler handler) = 0;
 
-  // Adds a subscriber; its messages come once the server has started. What is wrong with it is answered by Start.
+  // Adds a subscriber; its messages come once the server has started. What is wrong with it is
+  // answered by Start.
   virtual void Subscribe(Subscriber subscriber) = 0;
 
-  // Listens, registers (three attempts; when all fail the server serves on and the loop tries again) and keeps registering every
-  // interval; then subscribes. INVALID_ARGUMENT, UNAVAILABLE: an option or address that does not work; the message names its flag.
+  // Listens, registers (three attempts; when all fail the server serves on and the loop tries
+  // again) and keeps registering every interval; then subscribes. INVALID_ARGUMENT, UNAVAILABLE: an
+  // option or address that does not work; the message names its flag.
   virtual Task<absl::Status> Start(Context ctx) = 0;
 
-  // Deregisters, unsubscribes, stops accepting, waits for running calls at most `grace`, cancels the rest.
+  // Deregisters, unsubscribes, stops accepting, waits for running calls at most `grace`, cancels
+  // the rest.
   virtual Task<absl::Status> Stop(Context ctx) = 0;
 
   virtual const ServerOptions& options() const = 0;
@@ -76,7 +81,8 @@ class Server {
 };
 
 // A server that registers with `registry` and subscribes on `broker` (none: it cannot subscribe).
-std::unique_ptr<Server> NewServer(ServerOptions options, std::shared_ptr<registry::Registry> registry,
+std::unique_ptr<Server> NewServer(ServerOptions options,
+                                  std::shared_ptr<registry::Registry> registry,
                                   std::shared_ptr<broker::Broker> broker = nullptr);
 
 }  // namespace micro

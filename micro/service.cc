@@ -41,7 +41,8 @@ class PluggedService final : public Service {
 
   void Init(int* argc, char** argv) override {
     program_ = *argc > 0 ? argv[0] : "service";
-    if (const size_t slash = program_.rfind('/'); slash != std::string::npos) program_.erase(0, slash + 1);
+    if (const size_t slash = program_.rfind('/'); slash != std::string::npos)
+      program_.erase(0, slash + 1);
     std::vector<std::string> arguments(argv + std::min(*argc, 1), argv + *argc);
     absl::StatusOr<ParsedFlags> parsed = ParseFlags(program_, std::move(arguments), options_);
     if (!parsed.ok()) Exit(parsed.status());
@@ -64,7 +65,8 @@ class PluggedService final : public Service {
   }
 
   absl::Status Init(std::vector<std::string> arguments) override {
-    ASSIGN_OR_RETURN(const ParsedFlags parsed, ParseFlags(options_.name, std::move(arguments), options_));
+    ASSIGN_OR_RETURN(const ParsedFlags parsed,
+                     ParseFlags(options_.name, std::move(arguments), options_));
     if (!parsed.help.empty()) return absl::CancelledError(parsed.help);
     return Build();
   }
@@ -89,7 +91,8 @@ class PluggedService final : public Service {
       const absl::Status status = co_await hook(ctx);
       if (status.ok()) continue;
       const absl::Status stopped = co_await Stop(Context());
-      if (!stopped.ok()) log::Warn("the stop after a failed start failed too", {{"error", stopped}});
+      if (!stopped.ok())
+        log::Warn("the stop after a failed start failed too", {{"error", stopped}});
       co_return status;
     }
     co_return absl::OkStatus();
@@ -110,15 +113,18 @@ class PluggedService final : public Service {
     StopSignals signals(options_.handle_signals);
     const std::stop_callback on_shutdown(shutdown_.get_token(), [&signals] { signals.Wake(); });
     const auto cancelled = [&signals] { signals.Wake(); };
-    const std::stop_callback<decltype(cancelled)> on_cancel(options_.context.stop_token(), cancelled);
+    const std::stop_callback<decltype(cancelled)> on_cancel(options_.context.stop_token(),
+                                                            cancelled);
 
     absl::Status status = BlockOn(Start(options_.context));
     if (!status.ok()) {
       std::fprintf(stderr, "%s: %s\n", options_.name.c_str(), Said(status).c_str());
       return 1;
     }
-    if (const int signal = signals.Wait(); signal != 0) log::Info("stopping", {{"signal", strsignal(signal)}});
-    // Not the service's own context, which may be what ended it. Deregistration gets as long as the drain.
+    if (const int signal = signals.Wait(); signal != 0)
+      log::Info("stopping", {{"signal", strsignal(signal)}});
+    // Not the service's own context, which may be what ended it. Deregistration gets as long as the
+    // drain.
     status = BlockOn(Stop(WithTimeout(Context(), options_.server.grace + absl::Seconds(5))));
     if (status.ok()) return 0;
     std::fprintf(stderr, "%s: %s\n", options_.name.c_str(), Said(status).c_str());
@@ -142,7 +148,8 @@ class PluggedService final : public Service {
   };
 
   [[noreturn]] void Exit(const absl::Status& status) const {
-    std::fprintf(stderr, "%s: %s\n", program_.empty() ? options_.name.c_str() : program_.c_str(), Said(status).c_str());
+    std::fprintf(stderr, "%s: %s\n", program_.empty() ? options_.name.c_str() : program_.c_str(),
+                 Said(status).c_str());
     std::exit(1);
   }
 
@@ -154,7 +161,8 @@ class PluggedService final : public Service {
   // Makes the components, once.
   absl::Status Build() {
     if (parts_ != nullptr) return absl::OkStatus();
-    if (options_.name.empty()) return absl::InvalidArgumentError("a service needs a name (flag --server_name)");
+    if (options_.name.empty())
+      return absl::InvalidArgumentError("a service needs a name (flag --server_name)");
     options_.server.name = options_.name;
     options_.server.version = options_.version;
     Append(options_.server.wrappers, options_.handler_wrappers);
@@ -162,14 +170,17 @@ class PluggedService final : public Service {
     Append(options_.client.call_wrappers, options_.call_wrappers);
 
     std::shared_ptr<registry::Registry> registry;
-    ASSIGN_OR_RETURN(registry, PluginTable<registry::Registry>::Create(options_.registry, options_.registry_options));
+    ASSIGN_OR_RETURN(registry, PluginTable<registry::Registry>::Create(options_.registry,
+                                                                       options_.registry_options));
     ASSIGN_OR_RETURN(std::shared_ptr<broker::Broker> broker, MakeBroker());
     ASSIGN_OR_RETURN(std::unique_ptr<selector::Strategy> strategy,
                      PluginTable<selector::Strategy>::Create(options_.selector, {}));
     auto cache = std::make_shared<registry::Cache>(registry);
     auto selector = std::make_shared<selector::Selector>(std::move(strategy), cache);
-    ASSIGN_OR_RETURN(std::shared_ptr<Client> client, NewClient(options_.client, std::move(selector), broker));
-    for (auto wrapper = options_.client_wrappers.rbegin(); wrapper != options_.client_wrappers.rend(); ++wrapper) {
+    ASSIGN_OR_RETURN(std::shared_ptr<Client> client,
+                     NewClient(options_.client, std::move(selector), broker));
+    for (auto wrapper = options_.client_wrappers.rbegin();
+         wrapper != options_.client_wrappers.rend(); ++wrapper) {
       client = (*wrapper)(std::move(client));
     }
     parts_ = std::make_unique<Components>();
@@ -181,7 +192,8 @@ class PluggedService final : public Service {
     return absl::OkStatus();
   }
 
-  // The broker that was asked for; without a wish the one inside the process, and none where that is not linked.
+  // The broker that was asked for; without a wish the one inside the process, and none where that
+  // is not linked.
   absl::StatusOr<std::shared_ptr<broker::Broker>> MakeBroker() const {
     const std::vector<std::string> linked = PluginTable<broker::Broker>::Names();
     std::string name = options_.broker;

@@ -7,7 +7,8 @@
 //     return service->Run();                                   // start, register, wait for SIGTERM or SIGINT, deregister, drain
 //   }
 //
-// Mirrors go-micro's micro.Service. Init and Run are for `main`; the rest may be called from any thread.
+// Mirrors go-micro's micro.Service. Init and Run are for `main`; the rest may be called from any
+// thread.
 #pragma once
 
 #include <functional>
@@ -31,19 +32,20 @@ namespace micro {
 using Hook = std::function<Task<absl::Status>(Context)>;
 
 struct ServiceOptions {
-  std::string name = {};             // required; flag --server_name
+  std::string name = {};  // required; flag --server_name
   std::string version = "latest";
-  std::string description = {};      // for --help
+  std::string description = {};  // for --help
 
-  ServerOptions server = {};         // its name and version are the service's
+  ServerOptions server = {};  // its name and version are the service's
   ClientOptions client = {};
-  std::string registry = "mdns";     // plugins, by name
+  std::string registry = "mdns";  // plugins, by name
   registry::Options registry_options = {};
   std::string selector = "random";
-  std::string broker = {};           // empty: memory where it is linked, else none
+  std::string broker = {};  // empty: memory where it is linked, else none
   broker::Options broker_options = {};
 
-  // Middleware; the first of each list is outermost. Handler and call wrappers may stand here or in `server` and `client`.
+  // Middleware; the first of each list is outermost. Handler and call wrappers may stand here or in
+  // `server` and `client`.
   std::vector<HandlerWrapper> handler_wrappers = {};
   std::vector<CallWrapper> call_wrappers = {};
   std::vector<ClientWrapper> client_wrappers = {};
@@ -52,40 +54,43 @@ struct ServiceOptions {
   // In order; the first error of the start ones ends the start. All stop ones run.
   std::vector<Hook> before_start = {}, after_start = {}, before_stop = {}, after_stop = {};
 
-  std::vector<Flag> flags = {};      // the program's own, parsed by Init
-  Context context = {};              // its end ends Run
-  bool handle_signals = true;        // SIGTERM, SIGINT and SIGQUIT end Run; a second one ends the process
+  std::vector<Flag> flags = {};  // the program's own, parsed by Init
+  Context context = {};          // its end ends Run
+  bool handle_signals = true;  // SIGTERM, SIGINT and SIGQUIT end Run; a second one ends the process
 };
 
 class Service {
  public:
   virtual ~Service() = default;
 
-  // Reads flags and MICRO_* environment variables over the options (flag > environment > code) and takes the flags out of argv.
-  // --help prints what there is, with the names of the linked plugins, and exits 0; a setting that does not work prints one
-  // line that names it and exits 1.
+  // Reads flags and MICRO_* environment variables over the options (flag > environment > code) and
+  // takes the flags out of argv. --help prints what there is, with the names of the linked plugins,
+  // and exits 0; a setting that does not work prints one line that names it and exits 1.
   virtual void Init(int* argc, char** argv) = 0;
 
-  // The same for tests and programs that exit in their own way: `arguments` without the program's name.
+  // The same for tests and programs that exit in their own way: `arguments` without the program's
+  // name.
   virtual absl::Status Init(std::vector<std::string> arguments) = 0;
 
   virtual const ServiceOptions& options() const = 0;
 
-  // The components, made at the first use of any, after which no option changes. They live as long as the service. A setting that
-  // does not work ends the process as in Init.
+  // The components, made at the first use of any, after which no option changes. They live as long
+  // as the service. A setting that does not work ends the process as in Init.
   virtual Server* server() = 0;
   virtual std::shared_ptr<Client> client() = 0;
   virtual std::shared_ptr<registry::Registry> registry() = 0;
   virtual std::shared_ptr<broker::Broker> broker() = 0;
 
-  // before_start, server start and registration, after_start. On an error what was started is stopped again.
+  // before_start, server start and registration, after_start. On an error what was started is
+  // stopped again.
   virtual Task<absl::Status> Start(Context ctx) = 0;
 
-  // before_stop, deregistration, drain, after_stop. Runs to the end whatever fails; the last error is the answer.
+  // before_stop, deregistration, drain, after_stop. Runs to the end whatever fails; the last error
+  // is the answer.
   virtual Task<absl::Status> Stop(Context ctx) = 0;
 
-  // Start, wait for a signal, Shutdown or the end of the context, Stop. The exit code for `main`: 0, or 1 after an error, which is
-  // printed.
+  // Start, wait for a signal, Shutdown or the end of the context, Stop. The exit code for `main`:
+  // 0, or 1 after an error, which is printed.
   virtual int Run() = 0;
 
   // Ends Run. From any thread, also from a hook or handler.

@@ -3,8 +3,9 @@
 
 namespace micro {
 
-// From its construction to its destruction SIGTERM, SIGINT and SIGQUIT wake Wait instead of ending the process; a second signal ends
-// it at once, with exit code 128 + its number. One object at a time.
+// From its construction to its destruction SIGTERM, SIGINT and SIGQUIT wake Wait instead of ending
+// the process; a second signal ends it at once, with exit code 128 + its number. One object at a
+// time.
 class StopSignals {
  public:
   explicit StopSignals(bool handle);

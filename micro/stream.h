@@ -8,7 +8,8 @@
 //     }
 //   }
 //
-// One coroutine may send while another receives; two may not send, or receive, at once. Mirrors go-micro's Stream.
+// One coroutine may send while another receives; two may not send, or receive, at once. Mirrors
+// go-micro's Stream.
 #pragma once
 
 #include <memory>
@@ -27,15 +28,17 @@ class RawStream {
   // A client's stream that has not ended is cancelled by its destructor.
   virtual ~RawStream() = default;
 
-  // Sends one message; resumes when the wire has taken it, so that a slow receiver slows the sender. `message` is lent until then.
-  // CANCELLED: the call has ended; on a client, Recv tells how.
+  // Sends one message; resumes when the wire has taken it, so that a slow receiver slows the
+  // sender. `message` is lent until then. CANCELLED: the call has ended; on a client, Recv tells
+  // how.
   virtual Task<absl::Status> Send(codec::ConstBody message) = 0;
 
-  // Receives one message. False: the other side has ended its messages, and, on a client, the call ended well. A client gets the
-  // call's error here.
+  // Receives one message. False: the other side has ended its messages, and, on a client, the call
+  // ended well. A client gets the call's error here.
   virtual Task<absl::StatusOr<bool>> Recv(codec::Body message) = 0;
 
-  // Client: no more messages will be sent. UNIMPLEMENTED on a wire without half-close, and on a server.
+  // Client: no more messages will be sent. UNIMPLEMENTED on a wire without half-close, and on a
+  // server.
   virtual Task<absl::Status> CloseSend() = 0;
 
   // Ends the call at once; a waiting Send or Recv answers CANCELLED. From any thread.

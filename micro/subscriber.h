@@ -25,8 +25,8 @@ class Message;
 
 namespace micro {
 
-// One message on its way to its handler; everything in it is lent for the call. Its headers, without Content-Type, are the context's
-// metadata.
+// One message on its way to its handler; everything in it is lent for the call. Its headers,
+// without Content-Type, are the context's metadata.
 struct Publication {
   std::string_view topic;
   std::string_view content_type;
@@ -36,13 +36,14 @@ struct Publication {
 // What handles one message. Mirrors go-micro's server.SubscriberFunc.
 using SubscriberFunc = std::function<Task<absl::Status>(const Context&, const Publication&)>;
 
-// Middleware around it: takes the next function and returns one. Mirrors go-micro's server.SubscriberWrapper.
+// Middleware around it: takes the next function and returns one. Mirrors go-micro's
+// server.SubscriberWrapper.
 using SubscriberWrapper = std::function<SubscriberFunc(SubscriberFunc next)>;
 
 struct SubscriberOptions {
-  std::string queue = {};   // subscribers of one queue share the messages; empty: each gets all
-  bool auto_ack = true;     // acknowledge when the handler answers OK
-  bool internal = false;    // not advertised
+  std::string queue = {};  // subscribers of one queue share the messages; empty: each gets all
+  bool auto_ack = true;    // acknowledge when the handler answers OK
+  bool internal = false;   // not advertised
 };
 
 struct Subscriber {
@@ -60,9 +61,10 @@ Subscriber NewSubscriber(std::string topic, Handle handle, SubscriberOptions opt
           .options = std::move(options),
           .payload = T::descriptor(),
           .new_payload = [] { return std::make_unique<T>(); },
-          .handle = [handle](const Context& ctx, const Publication& publication) {
-            return handle(ctx, static_cast<const T&>(publication.payload));
-          }};
+          .handle =
+              [handle](const Context& ctx, const Publication& publication) {
+                return handle(ctx, static_cast<const T&>(publication.payload));
+              }};
 }
 
 }  // namespace micro

@@ -23,7 +23,8 @@ struct Subscriptions::Group {
 
 namespace {
 
-Task<absl::Status> Guarded(const SubscriberFunc& handle, const Context& ctx, const Publication& publication) {
+Task<absl::Status> Guarded(const SubscriberFunc& handle, const Context& ctx,
+                           const Publication& publication) {
   try {
     co_return co_await handle(ctx, publication);
   } catch (const std::exception& exception) {
@@ -35,11 +36,14 @@ Task<absl::Status> Guarded(const SubscriberFunc& handle, const Context& ctx, con
 
 }  // namespace
 
-Task<absl::Status> Subscriptions::Deliver(const Group& group, const Context& ctx, broker::Event& event) {
+Task<absl::Status> Subscriptions::Deliver(const Group& group, const Context& ctx,
+                                          broker::Event& event) {
   const broker::Message& message = event.message();
-  const std::string content_type(message.header.Get(headers::kContentType).value_or("application/grpc"));
+  const std::string content_type(
+      message.header.Get(headers::kContentType).value_or("application/grpc"));
   const absl::StatusOr<const codec::Codec*> codec = codec::ForContentType(content_type);
-  if (!codec.ok()) co_return errors::InternalServerError(group.service, ToStd(codec.status().message()));
+  if (!codec.ok())
+    co_return errors::InternalServerError(group.service, ToStd(codec.status().message()));
   Metadata metadata = message.header;
   metadata.Delete(headers::kContentType);
   const Context handler_ctx = WithMetadata(ctx, std::move(metadata));
@@ -48,19 +52,24 @@ Task<absl::Status> Subscriptions::Deliver(const Group& group, const Context& ctx
     const std::unique_ptr<google::protobuf::Message> payload = member.new_payload();
     absl::Status status = (*codec)->UnmarshalFromString(message.body, *payload);
     if (status.ok()) {
-      const Publication publication{.topic = event.topic(), .content_type = content_type, .payload = *payload};
+      const Publication publication{
+          .topic = event.topic(), .content_type = content_type, .payload = *payload};
       status = co_await Guarded(member.handle, handler_ctx, publication);
     }
-    if (!status.ok()) failures += fmt::format("{}{}", failures.empty() ? "" : "\n", std::string(status.message()));
+    if (!status.ok())
+      failures += fmt::format("{}{}", failures.empty() ? "" : "\n", std::string(status.message()));
   }
   if (failures.empty()) co_return absl::OkStatus();
-  co_return errors::InternalServerError(group.service, std::string_view("subscriber error: " + failures));
+  co_return errors::InternalServerError(group.service,
+                                        std::string_view("subscriber error: " + failures));
 }
 
-Task<absl::Status> Subscriptions::Start(Context ctx, std::string service, std::vector<SubscriberWrapper> wrappers) {
+Task<absl::Status> Subscriptions::Start(Context ctx, std::string service,
+                                        std::vector<SubscriberWrapper> wrappers) {
   if (subscribers_.empty()) co_return absl::OkStatus();
   if (broker_ == nullptr) {
-    co_return absl::FailedPreconditionError(fmt::format("service {} has subscribers and no broker (flag --broker)", service));
+    co_return absl::FailedPreconditionError(
+        fmt::format("service {} has subscribers and no broker (flag --broker)", service));
   }
   CO_RETURN_IF_ERROR(co_await broker_->Connect(ctx));
   std::map<std::pair<std::string, std::string>, std::shared_ptr<Group>> groups;
@@ -79,9 +88,11 @@ Task<absl::Status> Subscriptions::Start(Context ctx, std::string service, std::v
     };
     const bool auto_ack = group->members[0].options.auto_ack;
     CO_ASSIGN_OR_RETURN(auto running,
-                        co_await broker_->Subscribe(ctx, key.first, deliver, {.queue = key.second, .auto_ack = auto_ack}));
+                        co_await broker_->Subscribe(ctx, key.first, deliver,
+                                                    {.queue = key.second, .auto_ack = auto_ack}));
     running_.push_back(std::move(running));
-    log::Info("subscribed", {{"topic", key.first}, {"queue", key.second}, {"broker", broker_->name()}});
+    log::Info("subscribed",
+              {{"topic", key.first}, {"queue", key.second}, {"broker", broker_->name()}});
   }
   co_return absl::OkStatus();
 }
@@ -89,11 +100,13 @@ Task<absl::Status> Subscriptions::Start(Context ctx, std::string service, std::v
 Task<void> Subscriptions::Stop(Context ctx) {
   for (const auto& subscriber : running_) {
     const absl::Status status = co_await subscriber->Unsubscribe(ctx);
-    if (!status.ok()) log::Warn("could not unsubscribe", {{"topic", subscriber->topic()}, {"error", status}});
+    if (!status.ok())
+      log::Warn("could not unsubscribe", {{"topic", subscriber->topic()}, {"error", status}});
   }
   if (!running_.empty()) {
     const absl::Status status = co_await broker_->Disconnect(ctx);
-    if (!status.ok()) log::Warn("could not disconnect", {{"broker", broker_->name()}, {"error", status}});
+    if (!status.ok())
+      log::Warn("could not disconnect", {{"broker", broker_->name()}, {"error", status}});
   }
   running_.clear();
 }
@@ -107,9 +120,10 @@ std::vector<registry::Endpoint> Subscriptions::Records() const {
                        .response = {},
                        .metadata = {{"subscriber", "true"}, {"topic", subscriber.topic}}});
   }
-  std::sort(records.begin(), records.end(), [](const registry::Endpoint& a, const registry::Endpoint& b) {
-    return a.metadata.at("topic") > b.metadata.at("topic");
-  });
+  std::sort(records.begin(), records.end(),
+            [](const registry::Endpoint& a, const registry::Endpoint& b) {
+              return a.metadata.at("topic") > b.metadata.at("topic");
+            });
   return records;
 }
 

@@ -22,9 +22,11 @@ class Subscriptions {
   void Add(Subscriber subscriber) { subscribers_.push_back(std::move(subscriber)); }
   bool empty() const { return subscribers_.empty(); }
 
-  // Connects the broker and subscribes once per topic and queue, all of whose subscribers get each message in turn. Messages find
-  // their way through `wrappers`; errors that arise here have the id `service`. FAILED_PRECONDITION: there are subscribers, and no broker.
-  Task<absl::Status> Start(Context ctx, std::string service, std::vector<SubscriberWrapper> wrappers);
+  // Connects the broker and subscribes once per topic and queue, all of whose subscribers get each
+  // message in turn. Messages find their way through `wrappers`; errors that arise here have the id
+  // `service`. FAILED_PRECONDITION: there are subscribers, and no broker.
+  Task<absl::Status> Start(Context ctx, std::string service,
+                           std::vector<SubscriberWrapper> wrappers);
 
   // Unsubscribes, waits for running handlers, and disconnects.
   Task<void> Stop(Context ctx);

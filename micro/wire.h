@@ -1,5 +1,6 @@
-// The two sides of a wire protocol: what micro/grpc implements, and micro/rpc will. For implementers of wires; users of the SDK
-// meet Server and Client (micro/server.h, micro/client.h), which stand on these.
+// The two sides of a wire protocol: what micro/grpc implements, and micro/rpc will. For
+// implementers of wires; users of the SDK meet Server and Client (micro/server.h, micro/client.h),
+// which stand on these.
 #pragma once
 
 #include <memory>
@@ -37,11 +38,14 @@ class ServerWire {
   virtual std::string_view protocol() const = 0;   // node metadata `protocol`: "grpc", "mucp"
   virtual std::string_view transport() const = 0;  // node metadata `transport`: "grpc", "http"
 
-  // Serves on `host` ("" or "0.0.0.0": all interfaces) and `port` (0: any free one), and answers with the port. UNAVAILABLE: the
-  // port is taken or the host is not this machine's; INVALID_ARGUMENT: an option that does not work, by name.
-  virtual absl::StatusOr<int> Start(const std::string& host, int port, std::vector<ServedEndpoint> endpoints) = 0;
+  // Serves on `host` ("" or "0.0.0.0": all interfaces) and `port` (0: any free one), and answers
+  // with the port. UNAVAILABLE: the port is taken or the host is not this machine's;
+  // INVALID_ARGUMENT: an option that does not work, by name.
+  virtual absl::StatusOr<int> Start(const std::string& host, int port,
+                                    std::vector<ServedEndpoint> endpoints) = 0;
 
-  // Tells peers to go elsewhere, takes no more calls, waits for running ones at most `grace`, then cancels them.
+  // Tells peers to go elsewhere, takes no more calls, waits for running ones at most `grace`, then
+  // cancels them.
   virtual Task<void> Stop(absl::Duration grace) = 0;
 };
 
@@ -57,14 +61,16 @@ class ClientWire {
   virtual std::string_view default_content_type() const = 0;
 
   // One attempt on one node. A failure to reach it at all is UNAVAILABLE with MarkUnsent.
-  virtual Task<absl::Status> Call(const Context& ctx, const registry::Node& node, const Request& request,
-                                  codec::Body response) = 0;
+  virtual Task<absl::Status> Call(const Context& ctx, const registry::Node& node,
+                                  const Request& request, codec::Body response) = 0;
 
-  virtual Task<absl::StatusOr<std::unique_ptr<RawStream>>> Stream(const Context& ctx, const registry::Node& node,
+  virtual Task<absl::StatusOr<std::unique_ptr<RawStream>>> Stream(const Context& ctx,
+                                                                  const registry::Node& node,
                                                                   const Request& request) = 0;
 };
 
-// Marks an error as one before which no byte of the request left this process, and asks for that mark.
+// Marks an error as one before which no byte of the request left this process, and asks for that
+// mark.
 absl::Status MarkUnsent(absl::Status status);
 bool IsUnsent(const absl::Status& status);
 

@@ -20,22 +20,24 @@ using Waiter = std::shared_ptr<OneShot<bool>>;
 
 // One followed service.
 struct Entry {
-  SnapshotPtr snapshot;              // null until the registry has answered
-  absl::Status failure;              // of the last lookup, while there is no snapshot
+  SnapshotPtr snapshot;  // null until the registry has answered
+  absl::Status failure;  // of the last lookup, while there is no snapshot
   absl::Time looked_up = absl::InfinitePast();
-  bool asking = true;                // a lookup is under way
-  bool used = true;                  // since the last lookup
-  uint64_t events = 0;               // that the watch told
-  std::vector<Waiter> waiters;       // for the end of the lookup
+  bool asking = true;           // a lookup is under way
+  bool used = true;             // since the last lookup
+  uint64_t events = 0;          // that the watch told
+  std::vector<Waiter> waiters;  // for the end of the lookup
 };
 
 // What `services` becomes by one event of the watch.
 void Apply(std::vector<Service>& services, const Event& event) {
-  const auto version = std::find_if(services.begin(), services.end(),
-                                    [&](const Service& s) { return s.version == event.service.version; });
+  const auto version = std::find_if(services.begin(), services.end(), [&](const Service& s) {
+    return s.version == event.service.version;
+  });
   if (event.action == Action::kDelete) {
     if (version != services.end()) {
-      if (event.service.nodes.empty() || RemoveNodes(*version, event.service)) services.erase(version);
+      if (event.service.nodes.empty() || RemoveNodes(*version, event.service))
+        services.erase(version);
     } else if (event.service.version.empty()) {
       // A registry that does not know the version of what went: take its nodes out of all of them.
       std::erase_if(services, [&](Service& s) { return RemoveNodes(s, event.service); });
@@ -76,12 +78,14 @@ struct Cache::State {
   Task<void> Lookup(std::string service);
   bool Forget(const std::string& service);
   uint64_t EventsOf(const std::string& service) const;
-  void Publish(Entry& entry, std::vector<Service> services, absl::Time confirmed, absl::Status status)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void Publish(Entry& entry, std::vector<Service> services, absl::Time confirmed,
+               absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 };
 
-void Cache::State::Publish(Entry& entry, std::vector<Service> services, absl::Time confirmed, absl::Status status) {
-  entry.snapshot = std::make_shared<const Snapshot>(Snapshot{std::move(services), confirmed, std::move(status)});
+void Cache::State::Publish(Entry& entry, std::vector<Service> services, absl::Time confirmed,
+                           absl::Status status) {
+  entry.snapshot =
+      std::make_shared<const Snapshot>(Snapshot{std::move(services), confirmed, std::move(status)});
   version.fetch_add(1, std::memory_order_acq_rel);
 }
 
@@ -96,7 +100,8 @@ uint64_t Cache::State::EventsOf(const std::string& service) const {
 Task<void> Cache::State::Lookup(std::string service) {
   uint64_t events = EventsOf(service);
   absl::StatusOr<std::vector<Service>> found = co_await registry->GetService(ctx, service);
-  // An answer may be older than what the watch told meanwhile: then once more, unless the service never rests.
+  // An answer may be older than what the watch told meanwhile: then once more, unless the service
+  // never rests.
   for (int again = 0; again < 3 && events != EventsOf(service); ++again) {
     events = EventsOf(service);
     found = co_await registry->GetService(ctx, service);
@@ -105,7 +110,8 @@ Task<void> Cache::State::Lookup(std::string service) {
   {
     MutexLock lock(mutex);
     const auto place = entries.find(service);
-    if (place == entries.end()) co_return;  // forgotten meanwhile: nobody would follow what is put here
+    if (place == entries.end())
+      co_return;  // forgotten meanwhile: nobody would follow what is put here
     Entry& entry = place->second;
     const absl::Time now = Clock::Real().Now();
     entry.looked_up = now;
@@ -131,7 +137,8 @@ bool Cache::State::Forget(const std::string& service) {
   MutexLock lock(mutex);
   const auto entry = entries.find(service);
   const SnapshotPtr& snapshot = entry->second.snapshot;
-  if (entry->second.used || !entry->second.waiters.empty() || snapshot == nullptr || !snapshot->services.empty()) {
+  if (entry->second.used || !entry->second.waiters.empty() || snapshot == nullptr ||
+      !snapshot->services.empty()) {
     return false;
   }
   entries.erase(entry);
@@ -142,7 +149,8 @@ bool Cache::State::Forget(const std::string& service) {
 Task<void> Cache::State::Follow(std::string service) {
   int failures = 0;
   while (ctx.status().ok()) {
-    absl::StatusOr<std::unique_ptr<Watcher>> watch = co_await registry->Watch(ctx, {.service = service});
+    absl::StatusOr<std::unique_ptr<Watcher>> watch =
+        co_await registry->Watch(ctx, {.service = service});
     // After the watch has begun, so that no change falls between the two.
     co_await Lookup(service);
     absl::Status lost = watch.status();
@@ -172,18 +180,22 @@ Task<void> Cache::State::Follow(std::string service) {
     }
     if (!ctx.status().ok()) co_return;
     if (Forget(service)) co_return;
-    // 0.1 s, 0.2 s … 10 s, each drawn from its upper half, so that the clients of a registry do not return as one.
+    // 0.1 s, 0.2 s … 10 s, each drawn from its upper half, so that the clients of a registry do not
+    // return as one.
     const double longest = std::min(10.0, 0.1 * (1 << std::min(failures, 10)));
     const absl::Duration pause = absl::Seconds(longest * (0.5 + 0.5 * RandomUnit()));
     if (++failures == 1) {
-      log::Warn("the watch on a service broke; the last good nodes stay", {{"service", service}, {"error", lost}});
+      log::Warn("the watch on a service broke; the last good nodes stay",
+                {{"service", service}, {"error", lost}});
     }
     if (!(co_await Sleep(ctx, pause)).ok()) co_return;
   }
 }
 
 Cache::Cache(std::shared_ptr<Registry> registry, CacheOptions options)
-    : registry_(registry), state_(std::make_shared<State>(std::move(registry), options)), version_(&state_->version) {}
+    : registry_(registry),
+      state_(std::make_shared<State>(std::move(registry), options)),
+      version_(&state_->version) {}
 
 Cache::~Cache() { Stop(); }
 
@@ -212,7 +224,8 @@ Task<absl::StatusOr<std::shared_ptr<const Snapshot>>> Cache::Get(Context ctx, st
       } else {
         Entry& known = entry->second;
         known.used = true;
-        if (known.snapshot != nullptr && !known.snapshot->services.empty()) co_return known.snapshot;
+        if (known.snapshot != nullptr && !known.snapshot->services.empty())
+          co_return known.snapshot;
         const bool fresh = Clock::Real().Now() - known.looked_up < state->options.retry_after;
         if (!known.asking && (waited || fresh)) {
           if (!known.failure.ok()) co_return known.failure;

@@ -1,12 +1,13 @@
-// A Cache keeps what a registry says of the services that this process calls, so that no call waits for the registry.
+// A Cache keeps what a registry says of the services that this process calls, so that no call waits
+// for the registry.
 //
 //   registry::Cache cache(registry);
 //   CO_ASSIGN_OR_RETURN(auto known, co_await cache.Get(ctx, "greeter"));    // the first time it asks the registry
 //   auto now = cache.Peek("greeter");                                       // afterwards nothing waits
 //
-// The first Get of a service starts to follow it: a watch carries changes in, and a lookup every `ttl` makes sure. When the
-// registry fails, the last good nodes stay, and the snapshot says since when and why. All methods may be called from any thread.
-// Mirrors go-micro's registry/cache.
+// The first Get of a service starts to follow it: a watch carries changes in, and a lookup every
+// `ttl` makes sure. When the registry fails, the last good nodes stay, and the snapshot says since
+// when and why. All methods may be called from any thread. Mirrors go-micro's registry/cache.
 #pragma once
 
 #include <atomic>
@@ -26,16 +27,18 @@
 namespace micro::registry {
 
 struct CacheOptions {
-  absl::Duration ttl = absl::Minutes(1);             // at most this long between two lookups of a followed service
-  absl::Duration retry_after = absl::Seconds(1);     // after a lookup that found nothing, the next one may come
-  size_t max_services = 1024;                        // followed at once; one more is refused with RESOURCE_EXHAUSTED
+  absl::Duration ttl =
+      absl::Minutes(1);  // at most this long between two lookups of a followed service
+  absl::Duration retry_after =
+      absl::Seconds(1);        // after a lookup that found nothing, the next one may come
+  size_t max_services = 1024;  // followed at once; one more is refused with RESOURCE_EXHAUSTED
 };
 
 // What is known of one service. Never changes; a change makes a new one.
 struct Snapshot {
-  std::vector<Service> services;   // one per version that has nodes
-  absl::Time confirmed;            // when the registry last answered for it
-  absl::Status registry_status;    // OK, or why the last lookup or watch failed
+  std::vector<Service> services;  // one per version that has nodes
+  absl::Time confirmed;           // when the registry last answered for it
+  absl::Status registry_status;   // OK, or why the last lookup or watch failed
 
   size_t node_count() const;
 };
@@ -48,14 +51,15 @@ class Cache {
   // What is known now; null while nothing is. Never waits.
   std::shared_ptr<const Snapshot> Peek(std::string_view service) const;
 
-  // What is known, once the registry has answered. NOT_FOUND: it knows no node. UNAVAILABLE: it cannot be asked and nothing was
-  // known before.
+  // What is known, once the registry has answered. NOT_FOUND: it knows no node. UNAVAILABLE: it
+  // cannot be asked and nothing was known before.
   Task<absl::StatusOr<std::shared_ptr<const Snapshot>>> Get(Context ctx, std::string service);
 
   // Rises with every change of any snapshot.
   uint64_t version() const { return version_->load(std::memory_order_acquire); }
 
-  // Ends all following and waits for it; Get answers CANCELLED afterwards. Not from a task that the cache runs.
+  // Ends all following and waits for it; Get answers CANCELLED afterwards. Not from a task that the
+  // cache runs.
   void Stop();
 
   const std::shared_ptr<Registry>& registry() const { return registry_; }

@@ -23,9 +23,15 @@ class FakeRegistry final : public Registry {
   using Answer = absl::StatusOr<std::vector<Service>>;
 
   std::string_view name() const override { return "fake"; }
-  Task<absl::Status> Register(Context, Service, RegisterOptions) override { co_return absl::UnimplementedError(""); }
-  Task<absl::Status> Deregister(Context, Service) override { co_return absl::UnimplementedError(""); }
-  Task<absl::StatusOr<std::vector<Service>>> ListServices(Context) override { co_return absl::UnimplementedError(""); }
+  Task<absl::Status> Register(Context, Service, RegisterOptions) override {
+    co_return absl::UnimplementedError("");
+  }
+  Task<absl::Status> Deregister(Context, Service) override {
+    co_return absl::UnimplementedError("");
+  }
+  Task<absl::StatusOr<std::vector<Service>>> ListServices(Context) override {
+    co_return absl::UnimplementedError("");
+  }
 
   Task<Answer> GetService(Context ctx, std::string) override {
     ++lookups;
@@ -121,7 +127,8 @@ class CacheTest : public ::testing::Test {
  protected:
   Cache& Make(CacheOptions options) { return cache_.emplace(registry_, options); }
 
-  absl::StatusOr<std::shared_ptr<const Snapshot>> Get(const std::string& service = "greeter", Context ctx = {}) {
+  absl::StatusOr<std::shared_ptr<const Snapshot>> Get(const std::string& service = "greeter",
+                                                      Context ctx = {}) {
     return BlockOn(cache_->Get(ctx, service));
   }
   // The ids of the nodes that are known now, of all versions.
@@ -218,7 +225,8 @@ TEST_F(CacheTest, GivesTheRegistrysErrorWhereNothingIsKnown) {
 TEST_F(CacheTest, AGetEndsWithItsContext) {
   registry_->Hold();
   Make(kQuiet);
-  EXPECT_THAT(Get("greeter", WithTimeout(Context(), absl::Milliseconds(20))), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(Get("greeter", WithTimeout(Context(), absl::Milliseconds(20))),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
   registry_->Set(std::vector{Greeter("1", {"a"})});
   registry_->Release();
   EXPECT_THAT(Get(), IsOk());
@@ -265,7 +273,8 @@ TEST_F(CacheTest, ResumesAWatchThatBroke) {
   EXPECT_TRUE(Eventually([&] { return Known() == (std::vector<std::string>{"a", "missed"}); }));
   EXPECT_EQ(registry_->watches, 2);
   registry_->Tell(Action::kCreate, Greeter("1", {"new"}));
-  EXPECT_TRUE(Eventually([&] { return Known() == (std::vector<std::string>{"a", "missed", "new"}); }));
+  EXPECT_TRUE(
+      Eventually([&] { return Known() == (std::vector<std::string>{"a", "missed", "new"}); }));
 }
 
 TEST_F(CacheTest, LooksUpWhereNothingCanBeWatchedAndTriesToWatchAgain) {
@@ -287,7 +296,8 @@ TEST_F(CacheTest, AddsNodesThatAppear) {
   registry_->Tell(Action::kCreate, Greeter("1", {"b"}));
   registry_->Tell(Action::kUpdate, Greeter("1", {"c"}));
   registry_->Tell(Action::kCreate, Greeter("2", {"d"}));
-  EXPECT_TRUE(Eventually([&] { return Known() == (std::vector<std::string>{"a", "b", "c", "d"}); }));
+  EXPECT_TRUE(
+      Eventually([&] { return Known() == (std::vector<std::string>{"a", "b", "c", "d"}); }));
   EXPECT_EQ(cache_->Peek("greeter")->services.size(), 2u);
   EXPECT_EQ(registry_->lookups, 1);
 }
@@ -297,7 +307,9 @@ TEST_F(CacheTest, ReplacesANodeThatChanged) {
   Service moved = Greeter("1", {"a"});
   moved.nodes[0].address = "elsewhere:80";
   registry_->Tell(Action::kUpdate, moved);
-  EXPECT_TRUE(Eventually([&] { return cache_->Peek("greeter")->services.at(0).nodes.at(0).address == "elsewhere:80"; }));
+  EXPECT_TRUE(Eventually([&] {
+    return cache_->Peek("greeter")->services.at(0).nodes.at(0).address == "elsewhere:80";
+  }));
   EXPECT_THAT(Known(), ElementsAre("a", "b"));
 }
 
@@ -377,7 +389,8 @@ TEST_F(CacheTest, RefusesToFollowMoreServicesThanItsLimit) {
   Make({.ttl = absl::Hours(1), .max_services = 2});
   EXPECT_THAT(Get("one"), IsOk());
   EXPECT_THAT(Get("two"), IsOk());
-  EXPECT_THAT(Get("three"), StatusIs(absl::StatusCode::kResourceExhausted, "the registry cache already follows 2 services"));
+  EXPECT_THAT(Get("three"), StatusIs(absl::StatusCode::kResourceExhausted,
+                                     "the registry cache already follows 2 services"));
   EXPECT_THAT(Get("one"), IsOk());
 }
 
@@ -401,7 +414,9 @@ TEST_F(CacheTest, StopEndsALookupAndTheGetsThatWaitForIt) {
   registry_->Hold();
   Make(kQuiet);
   absl::Status ended;
-  const auto get = [&]() -> Task<void> { ended = (co_await cache_->Get(Context(), "greeter")).status(); };
+  const auto get = [&]() -> Task<void> {
+    ended = (co_await cache_->Get(Context(), "greeter")).status();
+  };
   TaskScope scope;
   Spawn(scope, get());
   cache_->Stop();

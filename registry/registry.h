@@ -4,8 +4,8 @@
 //   CO_RETURN_IF_ERROR(co_await registry->Register(ctx, record, {.ttl = absl::Seconds(60)}));
 //   CO_ASSIGN_OR_RETURN(std::vector<registry::Service> found, co_await registry->GetService(ctx, "greeter"));
 //
-// Every method may be called from any thread. Those that wait honour the context. Mirrors go-micro's registry.Registry; the
-// conformance suite (conformance.h) is the contract as code.
+// Every method may be called from any thread. Those that wait honour the context. Mirrors
+// go-micro's registry.Registry; the conformance suite (conformance.h) is the contract as code.
 #pragma once
 
 #include <map>
@@ -62,7 +62,8 @@ struct Service {
 enum class Action { kCreate, kUpdate, kDelete };
 std::string_view ToString(Action action);
 
-// What a watcher saw: the nodes of `service` appeared, changed or went. A kDelete without nodes means the whole version.
+// What a watcher saw: the nodes of `service` appeared, changed or went. A kDelete without nodes
+// means the whole version.
 struct Event {
   Action action = Action::kCreate;
   Service service = {};
@@ -73,8 +74,9 @@ class Watcher {
  public:
   virtual ~Watcher() = default;
 
-  // The next change. CANCELLED "watcher stopped" after Stop; UNAVAILABLE when the registry was lost or the watcher fell too far
-  // behind: watch again and look everything up. One coroutine at a time.
+  // The next change. CANCELLED "watcher stopped" after Stop; UNAVAILABLE when the registry was lost
+  // or the watcher fell too far behind: watch again and look everything up. One coroutine at a
+  // time.
   virtual Task<absl::StatusOr<Event>> Next(Context ctx) = 0;
 
   // Ends a Next that waits, and all later ones. From any thread.
@@ -92,8 +94,10 @@ struct WatchOptions {
 
 // What every implementation is made with.
 struct Options {
-  std::vector<std::string> addresses = {};          // of the registry itself; empty: the implementation's default
-  absl::Duration timeout = absl::ZeroDuration();    // of one request; zero: the implementation's default
+  std::vector<std::string> addresses =
+      {};  // of the registry itself; empty: the implementation's default
+  absl::Duration timeout =
+      absl::ZeroDuration();  // of one request; zero: the implementation's default
 };
 
 class Registry {
@@ -106,28 +110,34 @@ class Registry {
   // The name of its plugin: "mdns", "memory", "consul" …
   virtual std::string_view name() const = 0;
 
-  // Adds the nodes of `service` to its version's record, or refreshes them: a node that is there is replaced and its TTL starts
-  // anew. INVALID_ARGUMENT: no name, no node, or a limit of this registry is passed (the message names it).
+  // Adds the nodes of `service` to its version's record, or refreshes them: a node that is there is
+  // replaced and its TTL starts anew. INVALID_ARGUMENT: no name, no node, or a limit of this
+  // registry is passed (the message names it).
   virtual Task<absl::Status> Register(Context ctx, Service service, RegisterOptions options) = 0;
 
   // Takes the nodes of `service` out; OK when they are not there.
   virtual Task<absl::Status> Deregister(Context ctx, Service service) = 0;
 
-  // The live record of each version of a service, sorted by version. NOT_FOUND: there is none. UNAVAILABLE: the registry cannot
-  // be asked.
+  // The live record of each version of a service, sorted by version. NOT_FOUND: there is none.
+  // UNAVAILABLE: the registry cannot be asked.
   virtual Task<absl::StatusOr<std::vector<Service>>> GetService(Context ctx, std::string name) = 0;
 
-  // All services that have a live node: names at least; endpoints and nodes as far as the registry keeps them at hand.
+  // All services that have a live node: names at least; endpoints and nodes as far as the registry
+  // keeps them at hand.
   virtual Task<absl::StatusOr<std::vector<Service>>> ListServices(Context ctx) = 0;
 
-  // Changes from now on. Every registry reports a new node as kCreate or kUpdate and a lost one as kDelete, possibly more than once.
-  virtual Task<absl::StatusOr<std::unique_ptr<Watcher>>> Watch(Context ctx, WatchOptions options) = 0;
+  // Changes from now on. Every registry reports a new node as kCreate or kUpdate and a lost one as
+  // kDelete, possibly more than once.
+  virtual Task<absl::StatusOr<std::unique_ptr<Watcher>>> Watch(Context ctx,
+                                                               WatchOptions options) = 0;
 };
 
-// INVALID_ARGUMENT when a record lacks what every registry needs: a name, and nodes that each have an id and host:port address.
+// INVALID_ARGUMENT when a record lacks what every registry needs: a name, and nodes that each have
+// an id and host:port address.
 absl::Status Validate(const Service& service);
 
-// Adds the nodes of `from` to `into`, in place of those with the same ids; other fields become `from`'s.
+// Adds the nodes of `from` to `into`, in place of those with the same ids; other fields become
+// `from`'s.
 void MergeNodes(Service& into, const Service& from);
 
 // Removes from `service` the nodes that `gone` lists; true when none is left.

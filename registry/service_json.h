@@ -1,4 +1,5 @@
-// Registry records as the JSON that go-micro's registries and tools show: {"name","version","metadata","endpoints","nodes"}.
+// Registry records as the JSON that go-micro's registries and tools show:
+// {"name","version","metadata","endpoints","nodes"}.
 #pragma once
 
 #include <string>
@@ -12,8 +13,8 @@ namespace micro::registry {
 // One line, without a line end.
 std::string ToJson(const Service& service);
 
-// Reads it back; absent and null parts are empty. INVALID_ARGUMENT for what is no such record, deeper than 32 levels or larger than
-// 1 MiB.
+// Reads it back; absent and null parts are empty. INVALID_ARGUMENT for what is no such record,
+// deeper than 32 levels or larger than 1 MiB.
 absl::StatusOr<Service> ParseService(std::string_view json);
 
 }  // namespace micro::registry

@@ -4,9 +4,10 @@
 //   … call pick->node().address …
 //   pick->Done(status);        // reports latency and result; the destructor reports an abandoned call
 //
-// A Selector is a strategy (the plugin: random, roundrobin, p2c …) over the registry's cache. It is shared by all calls of a
-// client: every method may be called from any thread, and only Discover waits. Mirrors go-micro's selector.Selector; Done stands
-// for Mark, because strategies that look at latency need both ends of a call.
+// A Selector is a strategy (the plugin: random, roundrobin, p2c …) over the registry's cache. It is
+// shared by all calls of a client: every method may be called from any thread, and only Discover
+// waits. Mirrors go-micro's selector.Selector; Done stands for Mark, because strategies that look
+// at latency need both ends of a call.
 #pragma once
 
 #include <atomic>
@@ -27,7 +28,8 @@
 
 namespace micro::selector {
 
-// What a strategy knows of one node: it outlives changes of discovery as long as the node's id and address stay.
+// What a strategy knows of one node: it outlives changes of discovery as long as the node's id and
+// address stay.
 struct NodeState {
   registry::Node node;
   std::atomic<int> in_flight = 0;
@@ -46,13 +48,14 @@ struct Candidate {
 // Whether a node may be chosen. Called on the path of a call: quick, and never waiting.
 using Filter = std::function<bool(const registry::Service& service, const registry::Node& node)>;
 
-Filter Version(std::string version);                   // nodes of this version
-Filter Endpoint(std::string name);                     // versions that have this endpoint
-Filter Label(std::string key, std::string value);      // nodes whose metadata has this pair
+Filter Version(std::string version);               // nodes of this version
+Filter Endpoint(std::string name);                 // versions that have this endpoint
+Filter Label(std::string key, std::string value);  // nodes whose metadata has this pair
 
 struct SelectOptions {
-  std::vector<Filter> filters = {};          // all must agree
-  std::vector<std::string> avoid = {};       // ids of nodes to take only when there is no other: those this call has tried
+  std::vector<Filter> filters = {};  // all must agree
+  std::vector<std::string> avoid =
+      {};  // ids of nodes to take only when there is no other: those this call has tried
 };
 
 // A chosen node, until the call on it ends.
@@ -95,12 +98,13 @@ class Selector {
   Selector(std::unique_ptr<Strategy> strategy, std::shared_ptr<registry::Cache> cache);
   ~Selector();
 
-  // A node for a call to `service`. FAILED_PRECONDITION: nothing is known of the service yet, Discover it first. UNAVAILABLE: it is
-  // known, but no node passed; the message says how many there are and why.
+  // A node for a call to `service`. FAILED_PRECONDITION: nothing is known of the service yet,
+  // Discover it first. UNAVAILABLE: it is known, but no node passed; the message says how many
+  // there are and why.
   absl::StatusOr<Pick> Select(std::string_view service, const SelectOptions& options);
 
-  // Waits until something is known of the service. NOT_FOUND: discovery knows no such service. UNAVAILABLE: the registry cannot be
-  // asked, and nothing was known before.
+  // Waits until something is known of the service. NOT_FOUND: discovery knows no such service.
+  // UNAVAILABLE: the registry cannot be asked, and nothing was known before.
   Task<absl::Status> Discover(Context ctx, std::string service);
 
   std::string_view strategy() const { return strategy_->name(); }

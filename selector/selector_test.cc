@@ -32,8 +32,10 @@ std::unique_ptr<Strategy> NewStrategy(const std::string& name) {
 
 // One version of "greeter" with these nodes, each of which has its id as label "id".
 registry::Service Greeter(const std::string& version, const std::vector<std::string>& ids) {
-  registry::Service service{.name = "greeter", .version = version, .endpoints = {{.name = "Greeter.Hello"}}};
-  for (const std::string& id : ids) service.nodes.push_back({.id = id, .address = id + ":80", .metadata = {{"id", id}}});
+  registry::Service service{
+      .name = "greeter", .version = version, .endpoints = {{.name = "Greeter.Hello"}}};
+  for (const std::string& id : ids)
+    service.nodes.push_back({.id = id, .address = id + ":80", .metadata = {{"id", id}}});
   return service;
 }
 
@@ -49,9 +51,15 @@ class World {
   explicit World(const std::string& strategy) : World(NewStrategy(strategy)) {}
   ~World() { cache_->Stop(); }
 
-  void Register(const registry::Service& service) { EXPECT_THAT(BlockOn(registry_->Register(Context(), service, {})), IsOk()); }
-  void Deregister(const registry::Service& service) { EXPECT_THAT(BlockOn(registry_->Deregister(Context(), service)), IsOk()); }
-  absl::Status Discover(const std::string& service = "greeter") { return BlockOn(selector.Discover(Context(), service)); }
+  void Register(const registry::Service& service) {
+    EXPECT_THAT(BlockOn(registry_->Register(Context(), service, {})), IsOk());
+  }
+  void Deregister(const registry::Service& service) {
+    EXPECT_THAT(BlockOn(registry_->Deregister(Context(), service)), IsOk());
+  }
+  absl::Status Discover(const std::string& service = "greeter") {
+    return BlockOn(selector.Discover(Context(), service));
+  }
   void RegisterAndDiscover(const registry::Service& service) {
     Register(service);
     EXPECT_THAT(Discover(), IsOk());
@@ -145,11 +153,13 @@ TEST(P2cStrategy, TriesANodeThatWasNeverCalled) {
 
 TEST(P2cStrategy, NeverChoosesTheWorstOfMany) {
   const auto p2c = NewStrategy("p2c");
-  const auto nodes = Candidates({absl::Milliseconds(2), absl::Milliseconds(100), absl::Milliseconds(1), absl::Milliseconds(3)});
+  const auto nodes = Candidates({absl::Milliseconds(2), absl::Milliseconds(100),
+                                 absl::Milliseconds(1), absl::Milliseconds(3)});
   std::map<size_t, int> chosen;
   for (int i = 0; i < 6000; ++i) ++chosen[p2c->Choose(nodes)];
   EXPECT_THAT(chosen, UnorderedElementsAre(Key(0u), Key(2u), Key(3u)));
-  EXPECT_GT(chosen[2], chosen[0]);  // of six pairs it wins three, the next one two, and the third one
+  EXPECT_GT(chosen[2],
+            chosen[0]);  // of six pairs it wins three, the next one two, and the third one
   EXPECT_GT(chosen[0], chosen[3]);
 }
 
@@ -175,7 +185,8 @@ TEST(Selector, KeepsToTheVersionThatIsAskedFor) {
   World world("random");
   world.Register(Greeter("1", {"a", "b"}));
   world.RegisterAndDiscover(Greeter("2", {"c"}));
-  EXPECT_THAT(world.Count(200, {.filters = {Version("1")}}), UnorderedElementsAre(Key("a"), Key("b")));
+  EXPECT_THAT(world.Count(200, {.filters = {Version("1")}}),
+              UnorderedElementsAre(Key("a"), Key("b")));
   EXPECT_THAT(world.Count(20, {.filters = {Version("2")}}), ElementsAre(Key("c")));
 }
 
@@ -186,21 +197,25 @@ TEST(Selector, KeepsToVersionsThatHaveTheEndpoint) {
   newer.endpoints.push_back({.name = "Greeter.Goodbye"});
   world.RegisterAndDiscover(newer);
   EXPECT_THAT(world.Count(20, {.filters = {Endpoint("Greeter.Goodbye")}}), ElementsAre(Key("b")));
-  EXPECT_THAT(world.Count(200, {.filters = {Endpoint("Greeter.Hello")}}), UnorderedElementsAre(Key("a"), Key("b")));
+  EXPECT_THAT(world.Count(200, {.filters = {Endpoint("Greeter.Hello")}}),
+              UnorderedElementsAre(Key("a"), Key("b")));
 }
 
 TEST(Selector, KeepsToNodesWithTheLabel) {
   World world("random");
   world.RegisterAndDiscover(Greeter("1", {"a", "b", "c"}));
   EXPECT_THAT(world.Count(20, Only("b")), ElementsAre(Key("b")));
-  EXPECT_THAT(world.selector.Select("greeter", {.filters = {Label("zone", "")}}), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(world.selector.Select("greeter", {.filters = {Label("zone", "")}}),
+              StatusIs(absl::StatusCode::kUnavailable));
 }
 
 TEST(Selector, AsksThatAllFiltersAgree) {
   World world("random");
   world.Register(Greeter("1", {"a", "b"}));
   world.RegisterAndDiscover(Greeter("2", {"c"}));
-  const Filter not_a = [](const registry::Service&, const registry::Node& node) { return node.id != "a"; };
+  const Filter not_a = [](const registry::Service&, const registry::Node& node) {
+    return node.id != "a";
+  };
   EXPECT_THAT(world.Count(50, {.filters = {Version("1"), not_a}}), ElementsAre(Key("b")));
 }
 
@@ -208,9 +223,10 @@ TEST(Selector, TellsHowManyNodesPassedNoFilter) {
   World world("random");
   world.Register(Greeter("1", {"a", "b"}));
   world.RegisterAndDiscover(Greeter("2", {"c"}));
-  EXPECT_THAT(world.selector.Select("greeter", {.filters = {Version("3")}}),
-              StatusIs(absl::StatusCode::kUnavailable,
-                       "error selecting greeter node: none available (3 known, none passed the filters)"));
+  EXPECT_THAT(
+      world.selector.Select("greeter", {.filters = {Version("3")}}),
+      StatusIs(absl::StatusCode::kUnavailable,
+               "error selecting greeter node: none available (3 known, none passed the filters)"));
 }
 
 // ---- Avoiding ----
@@ -219,7 +235,8 @@ TEST(Selector, TakesANodeToAvoidOnlyWhenThereIsNoOther) {
   World world("random");
   world.RegisterAndDiscover(Greeter("1", {"a", "b", "c"}));
   EXPECT_THAT(world.Count(100, {.avoid = {"a", "c"}}), ElementsAre(Key("b")));
-  EXPECT_THAT(world.Count(200, {.avoid = {"a", "b", "c"}}), UnorderedElementsAre(Key("a"), Key("b"), Key("c")));
+  EXPECT_THAT(world.Count(200, {.avoid = {"a", "b", "c"}}),
+              UnorderedElementsAre(Key("a"), Key("b"), Key("c")));
 }
 
 TEST(Selector, AvoidsANodeThatWasUnavailable) {
@@ -262,8 +279,9 @@ TEST(Selector, TrustsANodeAgainThatAnswered) {
 TEST(Selector, DoesNotMarkANodeForOtherErrors) {
   World world("roundrobin");
   world.RegisterAndDiscover(Greeter("1", {"a", "b"}));
-  for (const absl::Status& error : {absl::InternalError(""), absl::NotFoundError(""), absl::DeadlineExceededError(""),
-                                    absl::CancelledError(""), absl::ResourceExhaustedError("")}) {
+  for (const absl::Status& error :
+       {absl::InternalError(""), absl::NotFoundError(""), absl::DeadlineExceededError(""),
+        absl::CancelledError(""), absl::ResourceExhaustedError("")}) {
     world.End(Only("a"), error);
     EXPECT_THAT(world.Count(2), UnorderedElementsAre(Key("a"), Key("b"))) << error;
   }
@@ -314,7 +332,9 @@ TEST_F(NodeStates, CountTheCallsInFlight) {
 }
 
 TEST_F(NodeStates, LearnLatencyFromCallsThatEndedAlone) {
-  { const Pick abandoned = Select(); }
+  {
+    const Pick abandoned = Select();
+  }
   Select().Done(absl::CancelledError("the caller went"));
   EXPECT_EQ(state().latency_ns, 0);
   Select().Done(absl::OkStatus());
@@ -352,26 +372,30 @@ TEST_F(NodeStates, ComeWithTheRecordOfTheirVersion) {
 TEST(Selector, KnowsNothingOfAServiceBeforeItIsDiscovered) {
   World world("random");
   world.Register(Greeter("1", {"a"}));
-  EXPECT_THAT(world.selector.Select("greeter", {}),
-              StatusIs(absl::StatusCode::kFailedPrecondition, "service greeter has not been discovered"));
+  EXPECT_THAT(
+      world.selector.Select("greeter", {}),
+      StatusIs(absl::StatusCode::kFailedPrecondition, "service greeter has not been discovered"));
   ASSERT_THAT(world.Discover(), IsOk());
   EXPECT_THAT(world.selector.Select("greeter", {}), IsOk());
 }
 
 TEST(Selector, TellsNoSuchServiceFromARegistryThatIsDown) {
   World world("random");
-  EXPECT_THAT(world.Discover("nobody"), StatusIs(absl::StatusCode::kNotFound, "service nobody: not found"));
+  EXPECT_THAT(world.Discover("nobody"),
+              StatusIs(absl::StatusCode::kNotFound, "service nobody: not found"));
   world.script.down = true;
-  EXPECT_THAT(world.Discover("greeter"),
-              StatusIs(absl::StatusCode::kUnavailable,
-                       "registry scripted cannot be asked for service greeter: the registry is down"));
+  EXPECT_THAT(
+      world.Discover("greeter"),
+      StatusIs(absl::StatusCode::kUnavailable,
+               "registry scripted cannot be asked for service greeter: the registry is down"));
 }
 
 TEST(Selector, DiscoverEndsWithItsContext) {
   World world("random");
   world.script.down = true;
-  EXPECT_THAT(BlockOn(world.selector.Discover(WithTimeout(Context(), absl::ZeroDuration()), "greeter")),
-              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(
+      BlockOn(world.selector.Discover(WithTimeout(Context(), absl::ZeroDuration()), "greeter")),
+      StatusIs(absl::StatusCode::kDeadlineExceeded));
 }
 
 TEST(Selector, FollowsNodesThatComeAndGo) {
@@ -387,7 +411,8 @@ TEST(Selector, ForgetsAServiceThatHasGone) {
   World world("random");
   world.RegisterAndDiscover(Greeter("1", {"a"}));
   world.Deregister(Greeter("1", {"a"}));
-  EXPECT_TRUE(Eventually([&] { return absl::IsFailedPrecondition(world.selector.Select("greeter", {}).status()); }));
+  EXPECT_TRUE(Eventually(
+      [&] { return absl::IsFailedPrecondition(world.selector.Select("greeter", {}).status()); }));
   EXPECT_THAT(world.Discover(), StatusIs(absl::StatusCode::kNotFound));
 }
 

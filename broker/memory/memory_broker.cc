@@ -1,5 +1,6 @@
-// The broker "memory": topics shared by all memory brokers of the process, or by those made with the same addresses. Publish queues
-// the message for each subscription and returns; each subscription has a coroutine that calls its handler.
+// The broker "memory": topics shared by all memory brokers of the process, or by those made with
+// the same addresses. Publish queues the message for each subscription and returns; each
+// subscription has a coroutine that calls its handler.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -25,7 +26,8 @@ using SharedMessage = std::shared_ptr<const Message>;
 
 class MemoryEvent final : public Event {
  public:
-  MemoryEvent(std::string_view topic, SharedMessage message) : topic_(topic), message_(std::move(message)) {}
+  MemoryEvent(std::string_view topic, SharedMessage message)
+      : topic_(topic), message_(std::move(message)) {}
   std::string_view topic() const override { return topic_; }
   const Message& message() const override { return *message_; }
   Task<absl::Status> Ack(Context) override { co_return absl::OkStatus(); }
@@ -86,7 +88,8 @@ class Topics {
     static Mutex& mutex = *new Mutex;
     static auto& worlds = *new std::map<std::set<std::string>, std::shared_ptr<Topics>>;
     MutexLock lock(mutex);
-    std::shared_ptr<Topics>& world = worlds[std::set<std::string>(addresses.begin(), addresses.end())];
+    std::shared_ptr<Topics>& world =
+        worlds[std::set<std::string>(addresses.begin(), addresses.end())];
     if (world == nullptr) world = std::make_shared<Topics>();
     return world;
   }
@@ -179,17 +182,20 @@ class MemoryBroker final : public Broker {
     for (const auto& receiver : topics_->Receivers(topic)) {
       if (!receiver->Push(shared)) {
         status = absl::ResourceExhaustedError(
-            fmt::format("a subscriber of topic {} is {} messages behind; this one it will not get", topic, kQueueLength));
+            fmt::format("a subscriber of topic {} is {} messages behind; this one it will not get",
+                        topic, kQueueLength));
       }
     }
     co_return status;
   }
 
-  Task<absl::StatusOr<std::unique_ptr<Subscriber>>> Subscribe(Context ctx, std::string topic, Handler handler,
+  Task<absl::StatusOr<std::unique_ptr<Subscriber>>> Subscribe(Context ctx, std::string topic,
+                                                              Handler handler,
                                                               SubscribeOptions options) override {
     CO_RETURN_IF_ERROR(ctx.status());
     CO_RETURN_IF_ERROR(Connected());
-    auto subscription = std::make_shared<Subscription>(std::move(topic), std::move(options.queue), std::move(handler));
+    auto subscription = std::make_shared<Subscription>(std::move(topic), std::move(options.queue),
+                                                       std::move(handler));
     topics_->Add(subscription);
     {
       MutexLock lock(mutex_);
@@ -226,7 +232,8 @@ class MemoryBroker final : public Broker {
   std::vector<std::weak_ptr<Subscription>> subscriptions_ ABSL_GUARDED_BY(mutex_);
 };
 
-MICRO_PLUGIN(Broker, "memory", [](const Options& options) { return std::make_unique<MemoryBroker>(options); });
+MICRO_PLUGIN(Broker, "memory",
+             [](const Options& options) { return std::make_unique<MemoryBroker>(options); });
 
 }  // namespace
 }  // namespace micro::broker

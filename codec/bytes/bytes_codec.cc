@@ -29,7 +29,8 @@ class BytesCodec final : public Codec {
   }
 };
 
-MICRO_PLUGIN(Codec, "bytes", [](const Codec::PluginOptions&) { return std::make_unique<BytesCodec>(); });
+MICRO_PLUGIN(Codec, "bytes",
+             [](const Codec::PluginOptions&) { return std::make_unique<BytesCodec>(); });
 
 }  // namespace
 }  // namespace micro::codec

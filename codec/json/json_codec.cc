@@ -1,5 +1,5 @@
-// The codec "json": protobuf's JSON mapping. It writes lowerCamelCase names and 64-bit integers as text; it
-// reads either form of names, and skips fields that it does not know.
+// The codec "json": protobuf's JSON mapping. It writes lowerCamelCase names and 64-bit integers as
+// text; it reads either form of names, and skips fields that it does not know.
 #include <fmt/format.h>
 #include <google/protobuf/message.h>
 #include <google/protobuf/util/json_util.h>
@@ -14,9 +14,9 @@ namespace {
 // Nested as deep as protobuf's reader lets objects be.
 constexpr int kMostDepth = 100;
 
-// Whether `json` nests deeper than that. Protobuf's reader sets arrays no limit, and its time grows with
-// the square of their depth: 16 KiB of brackets keep it busy for a second. Strings may stand in either
-// quotes there.
+// Whether `json` nests deeper than that. Protobuf's reader sets arrays no limit, and its time grows
+// with the square of their depth: 16 KiB of brackets keep it busy for a second. Strings may stand
+// in either quotes there.
 bool IsTooDeep(std::string_view json) {
   int depth = 0;
   char quote = 0;  // of the string that we are in
@@ -46,8 +46,8 @@ class JsonCodec final : public Codec {
     Frame text;
     const auto status = google::protobuf::util::MessageToJsonString(message, &text.data);
     if (!status.ok()) {
-      return absl::InvalidArgumentError(fmt::format("{} cannot be written as JSON: {}", message.GetTypeName(),
-                                                    status.message().ToString()));
+      return absl::InvalidArgumentError(fmt::format(
+          "{} cannot be written as JSON: {}", message.GetTypeName(), status.message().ToString()));
     }
     return Marshal(text, out);
   }
@@ -57,20 +57,21 @@ class JsonCodec final : public Codec {
     Frame text;
     RETURN_IF_ERROR(Unmarshal(in, text));
     if (IsTooDeep(text.data)) {
-      return absl::InvalidArgumentError(
-          fmt::format("the body is not JSON of {}: nested deeper than {}", message.GetTypeName(), kMostDepth));
+      return absl::InvalidArgumentError(fmt::format(
+          "the body is not JSON of {}: nested deeper than {}", message.GetTypeName(), kMostDepth));
     }
     google::protobuf::util::JsonParseOptions options;
     options.ignore_unknown_fields = true;
     message.Clear();
     const auto status = google::protobuf::util::JsonStringToMessage(text.data, &message, options);
     if (status.ok()) return absl::OkStatus();
-    return absl::InvalidArgumentError(
-        fmt::format("the body is not JSON of {}: {}", message.GetTypeName(), status.message().ToString()));
+    return absl::InvalidArgumentError(fmt::format(
+        "the body is not JSON of {}: {}", message.GetTypeName(), status.message().ToString()));
   }
 };
 
-MICRO_PLUGIN(Codec, "json", [](const Codec::PluginOptions&) { return std::make_unique<JsonCodec>(); });
+MICRO_PLUGIN(Codec, "json",
+             [](const Codec::PluginOptions&) { return std::make_unique<JsonCodec>(); });
 
 }  // namespace
 }  // namespace micro::codec

@@ -5,8 +5,8 @@
 //   EXPECT_THAT(config, StatusIs(absl::StatusCode::kInvalidArgument, testing::HasSubstr("linked: ")));
 //   EXPECT_THAT(reply, IsMicroError(404, "helloworld", testing::HasSubstr("no user")));
 //
-// All of them take a Status or a StatusOr, and say in a failure which status it was. They live in namespace
-// micro, so that `testing::` keeps meaning GoogleTest's.
+// All of them take a Status or a StatusOr, and say in a failure which status it was. They live in
+// namespace micro, so that `testing::` keeps meaning GoogleTest's.
 #pragma once
 
 #include <ostream>
@@ -83,7 +83,8 @@ class IsOkAndHoldsMatcher {
 
 class StatusIsMatcher {
  public:
-  StatusIsMatcher(testing::Matcher<absl::StatusCode> code, testing::Matcher<const std::string&> message)
+  StatusIsMatcher(testing::Matcher<absl::StatusCode> code,
+                  testing::Matcher<const std::string&> message)
       : code_(std::move(code)), message_(std::move(message)) {}
 
   void DescribeTo(std::ostream* out) const {
@@ -156,11 +157,13 @@ auto IsOkAndHolds(Inner&& inner) {
 // A status of this code, and of this message where one is given.
 inline auto StatusIs(testing::Matcher<absl::StatusCode> code,
                      testing::Matcher<const std::string&> message = testing::_) {
-  return testing::MakePolymorphicMatcher(internal::StatusIsMatcher(std::move(code), std::move(message)));
+  return testing::MakePolymorphicMatcher(
+      internal::StatusIsMatcher(std::move(code), std::move(message)));
 }
 
 // A failed status whose error object, as errors::FromStatus gives it, has this code, id and detail.
-inline auto IsMicroError(testing::Matcher<int> code, testing::Matcher<const std::string&> id = testing::_,
+inline auto IsMicroError(testing::Matcher<int> code,
+                         testing::Matcher<const std::string&> id = testing::_,
                          testing::Matcher<const std::string&> detail = testing::_) {
   return testing::MakePolymorphicMatcher(
       internal::IsMicroErrorMatcher(std::move(code), std::move(id), std::move(detail)));

@@ -41,7 +41,8 @@ TEST(IsOkAndHolds, TakesAMatcherOrAValue) {
 }
 
 TEST(IsOkAndHolds, TakesAValueThatOnlyMoves) {
-  EXPECT_THAT(absl::StatusOr<std::unique_ptr<int>>(std::make_unique<int>(5)), IsOkAndHolds(Pointee(5)));
+  EXPECT_THAT(absl::StatusOr<std::unique_ptr<int>>(std::make_unique<int>(5)),
+              IsOkAndHolds(Pointee(5)));
 }
 
 TEST(IsOkAndHolds, SaysWhatItHeld) {
@@ -58,7 +59,8 @@ TEST(StatusIs, ComparesCodeAndMessage) {
   EXPECT_THAT(status, StatusIs(Not(absl::StatusCode::kOk)));
   EXPECT_THAT(status, Not(StatusIs(absl::StatusCode::kInternal)));
   EXPECT_THAT(status, Not(StatusIs(absl::StatusCode::kNotFound, "no user 8")));
-  EXPECT_THAT(absl::StatusOr<int>(status), StatusIs(absl::StatusCode::kNotFound, HasSubstr("user")));
+  EXPECT_THAT(absl::StatusOr<int>(status),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("user")));
 }
 
 TEST(IsMicroError, ComparesCodeIdAndDetail) {

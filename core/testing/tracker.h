@@ -1,4 +1,5 @@
-// A Tracker counts the objects of its kind that live: how tests hold that nothing is freed twice, or never.
+// A Tracker counts the objects of its kind that live: how tests hold that nothing is freed twice,
+// or never.
 #pragma once
 
 #include <cstdlib>

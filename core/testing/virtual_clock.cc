@@ -20,8 +20,9 @@ Clock::TimerId VirtualClock::At(absl::Time when, absl::AnyInvocable<void()> call
 bool VirtualClock::Cancel(TimerId timer) {
   absl::AnyInvocable<void()> dropped;  // destroyed without the lock
   MutexLock lock(mutex_);
-  const auto place = std::find_if(timers_.begin(), timers_.end(),
-                                  [timer](const auto& entry) { return entry.first.second == timer; });
+  const auto place = std::find_if(timers_.begin(), timers_.end(), [timer](const auto& entry) {
+    return entry.first.second == timer;
+  });
   if (place == timers_.end()) return false;
   dropped = std::move(place->second);
   timers_.erase(place);

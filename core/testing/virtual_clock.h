@@ -1,13 +1,13 @@
-// A VirtualClock is a Clock that stands still until a test moves it: what waits for an hour is tested at
-// once.
+// A VirtualClock is a Clock that stands still until a test moves it: what waits for an hour is
+// tested at once.
 //
 //   VirtualClock clock;
 //   Spawn(scope, Heartbeat(ctx, clock));       // awaits Sleep(ctx, absl::Seconds(30), clock)
 //   EXPECT_EQ(clock.NextTimer(), clock.Now() + absl::Seconds(30));
 //   clock.Advance(absl::Seconds(30));          // the heartbeat goes on
 //
-// Any thread may use it as a Clock; Advance belongs to one thread at a time. A Context's deadline is on
-// Clock::Real(), whatever clock waits beside it.
+// Any thread may use it as a Clock; Advance belongs to one thread at a time. A Context's deadline
+// is on Clock::Real(), whatever clock waits beside it.
 #pragma once
 
 #include <map>
@@ -29,10 +29,10 @@ class VirtualClock final : public Clock {
   TimerId At(absl::Time when, absl::AnyInvocable<void()> callback) override;
   bool Cancel(TimerId timer) override;
 
-  // Moves the time on by `duration`, and runs on this thread, in the order of their times (then of their
-  // setting), every timer that comes due, also those set meanwhile. While a timer runs, Now() is its time.
-  // Advance(ZeroDuration()) runs what is already due. A coroutine that Sleep wakes resumes on the executor:
-  // wait for it with its TaskScope, not with the clock.
+  // Moves the time on by `duration`, and runs on this thread, in the order of their times (then of
+  // their setting), every timer that comes due, also those set meanwhile. While a timer runs, Now()
+  // is its time. Advance(ZeroDuration()) runs what is already due. A coroutine that Sleep wakes
+  // resumes on the executor: wait for it with its TaskScope, not with the clock.
   void Advance(absl::Duration duration);
 
   // When the first timer is due: how far to advance; absl::InfiniteFuture() when none is set.

@@ -1,4 +1,5 @@
-// A whole service: it starts, finds itself through the registry, calls itself once, prints the greeting and serves until Ctrl-C.
+// A whole service: it starts, finds itself through the registry, calls itself once, prints the
+// greeting and serves until Ctrl-C.
 #include <cstdio>
 
 #include "examples/helloworld/helloworld.micro.h"
@@ -15,7 +16,8 @@ class Greeter final : public helloworld::GreeterHandler {
 };
 
 // Calls the service as any other process would: by its name.
-micro::Task<absl::Status> GreetOneself(micro::Context ctx, micro::Service& service, std::string name) {
+micro::Task<absl::Status> GreetOneself(micro::Context ctx, micro::Service& service,
+                                       std::string name) {
   helloworld::GreeterService greeter(service.options().name, service.client());
   helloworld::HelloRequest request;
   request.set_name(name);
@@ -40,7 +42,8 @@ int main(int argc, char** argv) {
         if (once) service->Shutdown();
         co_return greeted;
       }},
-      .flags = {{"name", &name, "who is greeted at the start [John]"}, {"once", &once, "exit after the greeting"}},
+      .flags = {{"name", &name, "who is greeted at the start [John]"},
+                {"once", &once, "exit after the greeting"}},
   });
   service->Init(&argc, argv);
   helloworld::RegisterGreeterHandler(*service->server(), std::make_shared<Greeter>());

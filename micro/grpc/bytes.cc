@@ -15,7 +15,8 @@ namespace {
 // A zero-copy stream into gRPC slices: the first of the expected size, later ones doubling.
 class SliceOutputStream final : public google::protobuf::io::ZeroCopyOutputStream {
  public:
-  SliceOutputStream(size_t expected, size_t limit) : next_size_(std::max<size_t>(expected, 16)), limit_(limit) {}
+  SliceOutputStream(size_t expected, size_t limit)
+      : next_size_(std::max<size_t>(expected, 16)), limit_(limit) {}
   ~SliceOutputStream() override {
     if (open_) grpc_slice_unref(last_);
   }
@@ -60,14 +61,16 @@ class SliceOutputStream final : public google::protobuf::io::ZeroCopyOutputStrea
 };
 
 absl::Status TooLarge(size_t size, int limit) {
-  return absl::ResourceExhaustedError(
-      fmt::format("a message of {} bytes is larger than the limit of {} (max_send_message_size)", size, limit));
+  return absl::ResourceExhaustedError(fmt::format(
+      "a message of {} bytes is larger than the limit of {} (max_send_message_size)", size, limit));
 }
 
 }  // namespace
 
-absl::Status Write(const codec::Codec& codec, codec::ConstBody body, int limit, grpc::ByteBuffer* buffer) {
-  const size_t expected = body.frame() != nullptr ? body.frame()->data.size() : body.message()->ByteSizeLong();
+absl::Status Write(const codec::Codec& codec, codec::ConstBody body, int limit,
+                   grpc::ByteBuffer* buffer) {
+  const size_t expected =
+      body.frame() != nullptr ? body.frame()->data.size() : body.message()->ByteSizeLong();
   if (expected > static_cast<size_t>(limit)) return TooLarge(expected, limit);
   SliceOutputStream out(expected, static_cast<size_t>(limit) + 1);
   if (absl::Status status = codec.Marshal(body, out); !status.ok()) {
@@ -86,7 +89,8 @@ absl::Status Read(const codec::Codec& codec, const grpc::ByteBuffer& buffer, cod
   return codec.Unmarshal(in, body);
 }
 
-absl::StatusOr<const codec::Codec*> CodecOf(std::string_view x_content_type, const grpc::ByteBuffer& first_message) {
+absl::StatusOr<const codec::Codec*> CodecOf(std::string_view x_content_type,
+                                            const grpc::ByteBuffer& first_message) {
   if (!x_content_type.empty()) return codec::ForContentType(x_content_type);
   if (first_message.Valid()) {
     grpc::ProtoBufferReader in(const_cast<grpc::ByteBuffer*>(&first_message));

@@ -20,28 +20,34 @@ absl::Status Refused(const absl::Status& why, int code) {
 }
 
 absl::Status Unreadable(const absl::Status& why) {
-  return errors::ToStatus({.id = "go.micro.client.codec", .code = 500, .detail = std::string(why.message()), .status = ""});
+  return errors::ToStatus({.id = "go.micro.client.codec",
+                           .code = 500,
+                           .detail = std::string(why.message()),
+                           .status = ""});
 }
 
 absl::Status ErrorOf(const grpc::Status& status, const Context& ctx, const registry::Node& node) {
   if (status.error_code() == grpc::StatusCode::UNAVAILABLE && status.error_details().empty()) {
     const std::string& why = status.error_message();
-    absl::Status error = errors::ToStatus({.id = std::string(errors::kClientId),
-                                           .code = 500,
-                                           .detail = fmt::format("connection error: {}: {}", node.address, why),
-                                           .status = ""},
-                                          absl::StatusCode::kUnavailable);
-    return why.starts_with("failed to connect to all addresses") ? MarkUnsent(std::move(error)) : error;
+    absl::Status error =
+        errors::ToStatus({.id = std::string(errors::kClientId),
+                          .code = 500,
+                          .detail = fmt::format("connection error: {}: {}", node.address, why),
+                          .status = ""},
+                         absl::StatusCode::kUnavailable);
+    return why.starts_with("failed to connect to all addresses") ? MarkUnsent(std::move(error))
+                                                                 : error;
   }
   if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED ||
       (status.error_code() == grpc::StatusCode::CANCELLED && ctx.stop_token().stop_requested())) {
     if (!status.error_details().empty()) return FromGrpc(status);
-    return errors::ToStatus({.id = std::string(errors::kClientId),
-                             .code = 408,
-                             .detail = status.error_code() == grpc::StatusCode::CANCELLED ? "context canceled"
-                                                                                            : "context deadline exceeded",
-                             .status = ""},
-                            static_cast<absl::StatusCode>(status.error_code()));
+    return errors::ToStatus(
+        {.id = std::string(errors::kClientId),
+         .code = 408,
+         .detail = status.error_code() == grpc::StatusCode::CANCELLED ? "context canceled"
+                                                                      : "context deadline exceeded",
+         .status = ""},
+        static_cast<absl::StatusCode>(status.error_code()));
   }
   return FromGrpc(status);
 }
@@ -53,7 +59,8 @@ std::string PathOf(const Request& request) {
   const size_t dot = endpoint.find('.');
   if (dot == std::string_view::npos) return fmt::format("/{}", endpoint);
   const std::string_view prefix = request.service;
-  return fmt::format("/{}{}{}/{}", prefix, prefix.empty() ? "" : ".", endpoint.substr(0, dot), endpoint.substr(dot + 1));
+  return fmt::format("/{}{}{}/{}", prefix, prefix.empty() ? "" : ".", endpoint.substr(0, dot),
+                     endpoint.substr(dot + 1));
 }
 
 absl::Status Prepare(const Context& ctx, const Request& request, grpc::ClientContext& call) {

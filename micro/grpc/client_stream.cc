@@ -18,8 +18,8 @@ namespace {
 
 using ByteBuffer = grpc::ByteBuffer;
 
-// A call of any streaming kind. gRPC's reactor and the caller's handle have lives of their own: the reactor frees itself when the
-// call has ended and the handle is gone.
+// A call of any streaming kind. gRPC's reactor and the caller's handle have lives of their own: the
+// reactor frees itself when the call has ended and the handle is gone.
 class StreamCall final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffer> {
  private:
   struct Operation {
@@ -35,7 +35,8 @@ class StreamCall final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffer> 
     bool started = false;
     bool await_ready() { return false; }
     bool await_suspend(std::coroutine_handle<> waiter) {
-      StreamCall& alive = call;  // the operation may end, and this awaiter with it, before Start returns
+      StreamCall& alive =
+          call;  // the operation may end, and this awaiter with it, before Start returns
       if (!alive.TryHold()) return false;
       started = true;
       operation.waiter = waiter;
@@ -57,9 +58,12 @@ class StreamCall final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffer> 
   }
 
  public:
-  StreamCall(const Context& ctx, registry::Node node, const codec::Codec& codec, int max_send_message_size,
-             std::shared_ptr<Connections> connections)
-      : ctx_(ctx), node_(std::move(node)), codec_(codec), max_send_(max_send_message_size),
+  StreamCall(const Context& ctx, registry::Node node, const codec::Codec& codec,
+             int max_send_message_size, std::shared_ptr<Connections> connections)
+      : ctx_(ctx),
+        node_(std::move(node)),
+        codec_(codec),
+        max_send_(max_send_message_size),
         connections_(std::move(connections)) {}
 
   grpc::ClientContext& context() { return context_; }
@@ -147,8 +151,8 @@ class StreamCall final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffer> 
     std::exchange(operation.waiter, nullptr).resume();
   }
 
-  // gRPC's one hold is counted here: by the handle until Detach, and by each operation while it is being started, so that none
-  // starts after gRPC was allowed to end the call.
+  // gRPC's one hold is counted here: by the handle until Detach, and by each operation while it is
+  // being started, so that none starts after gRPC was allowed to end the call.
   bool TryHold() {
     int holds = holds_.load();
     while (holds > 0 && !holds_.compare_exchange_weak(holds, holds + 1)) {
@@ -203,11 +207,14 @@ class StreamHandle final : public RawStream {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<RawStream>> OpenStream(const Context& ctx, const registry::Node& node,
-                                                      const Request& request, const codec::Codec& codec,
+absl::StatusOr<std::unique_ptr<RawStream>> OpenStream(const Context& ctx,
+                                                      const registry::Node& node,
+                                                      const Request& request,
+                                                      const codec::Codec& codec,
                                                       int max_send_message_size,
                                                       std::shared_ptr<Connections> connections) {
-  auto call = std::make_unique<StreamCall>(ctx, node, codec, max_send_message_size, std::move(connections));
+  auto call =
+      std::make_unique<StreamCall>(ctx, node, codec, max_send_message_size, std::move(connections));
   RETURN_IF_ERROR(Prepare(ctx, request, call->context()));
   StreamCall* started = call.release();
   auto handle = std::make_unique<StreamHandle>(started);

@@ -14,9 +14,8 @@
 namespace micro::grpc_wire {
 
 // Opens the call; the stream is the caller's. An error: nothing was sent.
-absl::StatusOr<std::unique_ptr<RawStream>> OpenStream(const Context& ctx, const registry::Node& node,
-                                                      const Request& request, const codec::Codec& codec,
-                                                      int max_send_message_size,
-                                                      std::shared_ptr<Connections> connections);
+absl::StatusOr<std::unique_ptr<RawStream>> OpenStream(
+    const Context& ctx, const registry::Node& node, const Request& request,
+    const codec::Codec& codec, int max_send_message_size, std::shared_ptr<Connections> connections);
 
 }  // namespace micro::grpc_wire

@@ -11,7 +11,8 @@ namespace micro::grpc_wire {
 namespace {
 
 int DialMillis(absl::Duration timeout) {
-  return static_cast<int>(absl::ToInt64Milliseconds(std::clamp(timeout, absl::Milliseconds(1), absl::Hours(24))));
+  return static_cast<int>(
+      absl::ToInt64Milliseconds(std::clamp(timeout, absl::Milliseconds(1), absl::Hours(24))));
 }
 
 }  // namespace
@@ -24,7 +25,8 @@ std::shared_ptr<Connections> Pool::To(const std::string& address) {
   const int64_t now = absl::ToUnixNanos(Clock::Real().Now());
   const std::shared_ptr<const Table> table = table_.Load();
   const auto known = table->find(address);
-  std::shared_ptr<Connections> connections = known != table->end() ? known->second : Add(address, now);
+  std::shared_ptr<Connections> connections =
+      known != table->end() ? known->second : Add(address, now);
   connections->used_ns_.store(now, std::memory_order_relaxed);
   return connections;
 }
@@ -47,7 +49,8 @@ std::shared_ptr<Connections> Pool::Add(const std::string& address, int64_t now) 
     arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, DialMillis(options_.dial_timeout));
     arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
     arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5000);
-    if (!options_.tls_server_name.empty()) arguments.SetSslTargetNameOverride(options_.tls_server_name);
+    if (!options_.tls_server_name.empty())
+      arguments.SetSslTargetNameOverride(options_.tls_server_name);
     channels.push_back(grpc::CreateCustomChannel(address, credentials_, arguments));
   }
   auto made = std::make_shared<Connections>(std::move(channels));

@@ -22,7 +22,9 @@ class Connections {
   explicit Connections(const std::vector<std::shared_ptr<grpc::Channel>>& channels);
 
   // One of them, in turn.
-  grpc::GenericStub& Next() { return stubs_[next_.fetch_add(1, std::memory_order_relaxed) % stubs_.size()]; }
+  grpc::GenericStub& Next() {
+    return stubs_[next_.fetch_add(1, std::memory_order_relaxed) % stubs_.size()];
+  }
 
  private:
   friend class Pool;

@@ -46,7 +46,8 @@ struct UnaryOperation {
 
 class GrpcClientWire final : public ClientWire {
  public:
-  GrpcClientWire(const ClientOptions& options, std::shared_ptr<grpc::ChannelCredentials> credentials)
+  GrpcClientWire(const ClientOptions& options,
+                 std::shared_ptr<grpc::ChannelCredentials> credentials)
       : options_(options), pool_(options, std::move(credentials)) {}
 
   std::string_view protocol() const override { return "grpc"; }
@@ -64,8 +65,8 @@ class GrpcClientWire final : public ClientWire {
     const std::string path = PathOf(request);
     const std::shared_ptr<Connections> connections = pool_.To(node.address);
     std::optional<CancelLink> link(std::in_place, ctx, context);
-    const grpc::Status done =
-        co_await UnaryOperation{connections->Next(), path, context, outgoing, incoming, grpc::Status()};
+    const grpc::Status done = co_await UnaryOperation{
+        connections->Next(), path, context, outgoing, incoming, grpc::Status()};
     link.reset();
     if (!done.ok()) co_return ErrorOf(done, ctx, node);
     status = Read(**codec, incoming, response);
@@ -73,11 +74,13 @@ class GrpcClientWire final : public ClientWire {
     co_return Unreadable(status);
   }
 
-  Task<absl::StatusOr<std::unique_ptr<RawStream>>> Stream(const Context& ctx, const registry::Node& node,
+  Task<absl::StatusOr<std::unique_ptr<RawStream>>> Stream(const Context& ctx,
+                                                          const registry::Node& node,
                                                           const Request& request) override {
     const absl::StatusOr<const codec::Codec*> codec = codec::ForContentType(request.content_type);
     if (!codec.ok()) co_return Refused(codec.status(), 500);
-    co_return OpenStream(ctx, node, request, **codec, options_.max_send_message_size, pool_.To(node.address));
+    co_return OpenStream(ctx, node, request, **codec, options_.max_send_message_size,
+                         pool_.To(node.address));
   }
 
  private:
@@ -87,7 +90,8 @@ class GrpcClientWire final : public ClientWire {
 
 absl::StatusOr<std::unique_ptr<ClientWire>> NewGrpcClientWire(const ClientOptions& options) {
   StartGrpc();
-  ASSIGN_OR_RETURN(std::shared_ptr<grpc::ChannelCredentials> credentials, ChannelCredentialsOf(options));
+  ASSIGN_OR_RETURN(std::shared_ptr<grpc::ChannelCredentials> credentials,
+                   ChannelCredentialsOf(options));
   return std::make_unique<GrpcClientWire>(options, std::move(credentials));
 }
 

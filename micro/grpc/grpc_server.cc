@@ -1,8 +1,9 @@
 // The server wire "grpc": native gRPC over HTTP/2, on gRPC's callback API.
 //
-// Each endpoint is a raw method, so that unary calls take gRPC's unary fast path and any codec works, under both of its paths:
-// /<proto package>.<Handler>/<Method>, as plain gRPC calls it, and /<service name>.<Handler>/<Method>, as go-micro does. Any other
-// prefix reaches it through the generic service, as go-micro's server looks at the last component alone.
+// Each endpoint is a raw method, so that unary calls take gRPC's unary fast path and any codec
+// works, under both of its paths: /<proto package>.<Handler>/<Method>, as plain gRPC calls it, and
+// /<service name>.<Handler>/<Method>, as go-micro does. Any other prefix reaches it through the
+// generic service, as go-micro's server looks at the last component alone.
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <grpc/support/log.h>
@@ -43,8 +44,9 @@ class RawService final : public grpc::Service {
     for (const ServedEndpoint& endpoint : endpoints) {
       const Method& method = endpoint.endpoint.method;
       const size_t dot = method.endpoint.find('.');
-      const std::string go_path = fmt::format("/{}.{}/{}", shared.service, method.endpoint.substr(0, dot),
-                                              method.endpoint.substr(dot + 1));
+      const std::string go_path =
+          fmt::format("/{}.{}/{}", shared.service, method.endpoint.substr(0, dot),
+                      method.endpoint.substr(dot + 1));
       for (const std::string& path : {std::string(method.grpc_path), go_path}) {
         if (!path.empty() && taken.insert(path).second) Add(shared, endpoint, path);
       }
@@ -54,15 +56,17 @@ class RawService final : public grpc::Service {
  private:
   void Add(const ServerShared& shared, const ServedEndpoint& endpoint, const std::string& path) {
     const bool unary = endpoint.endpoint.method.kind == MethodKind::kUnary;
-    const auto type = unary ? grpc::internal::RpcMethod::NORMAL_RPC : grpc::internal::RpcMethod::BIDI_STREAMING;
+    const auto type =
+        unary ? grpc::internal::RpcMethod::NORMAL_RPC : grpc::internal::RpcMethod::BIDI_STREAMING;
     const std::string& kept = paths_.emplace_back(path);
     AddMethod(new grpc::internal::RpcServiceMethod(kept.c_str(), type, nullptr));
     if (unary) {
-      MarkMethodRawCallback(count_, new grpc::internal::CallbackUnaryHandler<ByteBuffer, ByteBuffer>(
-                                        [&](grpc::CallbackServerContext* context, const ByteBuffer* request,
-                                            ByteBuffer* response) {
-                                          return StartUnary(shared, endpoint, context, request, response);
-                                        }));
+      MarkMethodRawCallback(count_,
+                            new grpc::internal::CallbackUnaryHandler<ByteBuffer, ByteBuffer>(
+                                [&](grpc::CallbackServerContext* context, const ByteBuffer* request,
+                                    ByteBuffer* response) {
+                                  return StartUnary(shared, endpoint, context, request, response);
+                                }));
     } else {
       MarkMethodRawCallback(count_, new grpc::internal::CallbackBidiHandler<ByteBuffer, ByteBuffer>(
                                         [&](grpc::CallbackServerContext* context) {
@@ -79,19 +83,23 @@ class RawService final : public grpc::Service {
 // Calls by a path that was not known at the start.
 class AnyPrefixService final : public grpc::CallbackGenericService {
  public:
-  AnyPrefixService(const ServerShared& shared, const std::vector<ServedEndpoint>& endpoints) : shared_(shared) {
+  AnyPrefixService(const ServerShared& shared, const std::vector<ServedEndpoint>& endpoints)
+      : shared_(shared) {
     for (const ServedEndpoint& endpoint : endpoints) {
       endpoints_.emplace(endpoint.endpoint.method.endpoint, &endpoint);
-      handlers_.insert(endpoint.endpoint.method.endpoint.substr(0, endpoint.endpoint.method.endpoint.find('.')));
+      handlers_.insert(
+          endpoint.endpoint.method.endpoint.substr(0, endpoint.endpoint.method.endpoint.find('.')));
     }
   }
 
-  grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override {
+  grpc::ServerGenericBidiReactor* CreateReactor(
+      grpc::GenericCallbackServerContext* context) override {
     TsanAcquire(this);
     const std::string_view path = context->method();
     const size_t slash = path.rfind('/');
     if (path.empty() || path[0] != '/' || slash == 0 || slash + 1 == path.size()) {
-      return Refuse(shared_, absl::InvalidArgumentError(fmt::format("malformed method name: {}", path)));
+      return Refuse(shared_,
+                    absl::InvalidArgumentError(fmt::format("malformed method name: {}", path)));
     }
     const std::string_view full = path.substr(1, slash - 1);
     const std::string_view handler = full.substr(full.rfind('.') + 1);
@@ -99,7 +107,8 @@ class AnyPrefixService final : public grpc::CallbackGenericService {
     const auto endpoint = endpoints_.find(name);
     if (endpoint != endpoints_.end()) return StartStream(shared_, *endpoint->second, context);
     return Refuse(shared_, absl::UnimplementedError(fmt::format(
-                               "unknown service {}", handlers_.contains(handler) ? std::string_view(name) : handler)));
+                               "unknown service {}",
+                               handlers_.contains(handler) ? std::string_view(name) : handler)));
   }
 
  private:
@@ -114,13 +123,15 @@ absl::Status WhyNoListening(const std::string& host, int port) {
   hints.ai_flags = AI_PASSIVE;
   hints.ai_socktype = SOCK_STREAM;
   const std::string where = JoinHostPort(host, port);
-  const int lookup = getaddrinfo(host.empty() ? nullptr : host.c_str(), std::to_string(port).c_str(), &hints, &found);
+  const int lookup = getaddrinfo(host.empty() ? nullptr : host.c_str(),
+                                 std::to_string(port).c_str(), &hints, &found);
   if (lookup != 0) {
-    return absl::UnavailableError(
-        fmt::format("cannot listen on {} (flag --server_address): {}", where, gai_strerror(lookup)));
+    return absl::UnavailableError(fmt::format("cannot listen on {} (flag --server_address): {}",
+                                              where, gai_strerror(lookup)));
   }
   int error = 0;
-  for (const addrinfo* address = found; address != nullptr && error == 0; address = address->ai_next) {
+  for (const addrinfo* address = found; address != nullptr && error == 0;
+       address = address->ai_next) {
     const int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) continue;
     const int on = 1;
@@ -148,18 +159,23 @@ class GrpcServerWire final : public ServerWire {
   std::string_view protocol() const override { return "grpc"; }
   std::string_view transport() const override { return "grpc"; }
 
-  absl::StatusOr<int> Start(const std::string& host, int port, std::vector<ServedEndpoint> endpoints) override {
+  absl::StatusOr<int> Start(const std::string& host, int port,
+                            std::vector<ServedEndpoint> endpoints) override {
     StartGrpc();
-    ASSIGN_OR_RETURN(std::shared_ptr<grpc::ServerCredentials> credentials, ServerCredentialsOf(options_));
+    ASSIGN_OR_RETURN(std::shared_ptr<grpc::ServerCredentials> credentials,
+                     ServerCredentialsOf(options_));
     endpoints_ = std::move(endpoints);
-    for (ServedEndpoint& endpoint : IntrospectionEndpoints(endpoints_, health_)) endpoints_.push_back(std::move(endpoint));
+    for (ServedEndpoint& endpoint : IntrospectionEndpoints(endpoints_, health_))
+      endpoints_.push_back(std::move(endpoint));
     methods_ = std::make_unique<RawService>(shared_, endpoints_);
     any_prefix_ = std::make_unique<AnyPrefixService>(shared_, endpoints_);
 
     grpc::ServerBuilder builder;
     int bound = 0;
-    builder.AddListeningPort(JoinHostPort(host.empty() ? "0.0.0.0" : host, port), std::move(credentials), &bound);
-    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a taken port is an error, not a second owner
+    builder.AddListeningPort(JoinHostPort(host.empty() ? "0.0.0.0" : host, port),
+                             std::move(credentials), &bound);
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT,
+                               0);  // a taken port is an error, not a second owner
     builder.SetMaxReceiveMessageSize(options_.max_recv_message_size);
     builder.SetMaxSendMessageSize(options_.max_send_message_size);
     builder.RegisterService(methods_.get());
@@ -172,8 +188,10 @@ class GrpcServerWire final : public ServerWire {
       RETURN_IF_ERROR(WhyNoListening(host, port));
       return absl::InvalidArgumentError(
           options_.tls_cert.empty()
-              ? fmt::format("gRPC cannot listen on {} (flag --server_address)", JoinHostPort(host, port))
-              : fmt::format("gRPC refuses the certificate {} with the key {} (flags --server_tls_cert, --server_tls_key)",
+              ? fmt::format("gRPC cannot listen on {} (flag --server_address)",
+                            JoinHostPort(host, port))
+              : fmt::format("gRPC refuses the certificate {} with the key {} (flags "
+                            "--server_tls_cert, --server_tls_key)",
                             options_.tls_cert, options_.tls_key));
     }
     health_->Start();
@@ -183,17 +201,20 @@ class GrpcServerWire final : public ServerWire {
   Task<void> Stop(absl::Duration grace) override {
     if (server_ == nullptr) co_return;
     health_->Stop();
-    // gRPC tells its peers to go (GOAWAY), waits for calls until the deadline, cancels the rest and waits for their ends. Only a
-    // handler that ignores its cancellation can hold that up; it is left behind after as long again, and said.
+    // gRPC tells its peers to go (GOAWAY), waits for calls until the deadline, cancels the rest and
+    // waits for their ends. Only a handler that ignores its cancellation can hold that up; it is
+    // left behind after as long again, and said.
     std::shared_ptr<grpc::Server> server = std::move(server_);
     auto down = std::make_shared<OneShot<bool>>();
     Executor::Default().Post([raw = server.get(), grace, down] {
       raw->Shutdown(std::chrono::system_clock::now() + absl::ToChronoNanoseconds(grace));
       down->TrySet(true);
     });
-    const absl::StatusOr<bool> ended = co_await Await(WithTimeout(Context(), grace * 2 + absl::Seconds(5)), down);
+    const absl::StatusOr<bool> ended =
+        co_await Await(WithTimeout(Context(), grace * 2 + absl::Seconds(5)), down);
     if (ended.ok()) co_return;
-    log::Error("handlers ignore their cancellation; leaving them behind", {{"service", options_.name}});
+    log::Error("handlers ignore their cancellation; leaving them behind",
+               {{"service", options_.name}});
     // The thread above may still use all of it: what it refers to stays until the process ends.
     new std::shared_ptr<grpc::Server>(std::move(server));
     (void)methods_.release();
@@ -211,7 +232,9 @@ class GrpcServerWire final : public ServerWire {
   std::shared_ptr<grpc::Server> server_;  // before what it serves
 };
 
-MICRO_PLUGIN(ServerWire, "grpc", [](const ServerOptions& options) { return std::make_unique<GrpcServerWire>(options); });
+MICRO_PLUGIN(ServerWire, "grpc", [](const ServerOptions& options) {
+  return std::make_unique<GrpcServerWire>(options);
+});
 
 }  // namespace
 }  // namespace micro::grpc_wire

@@ -13,12 +13,14 @@ namespace {
 
 std::string_view View(const grpc::string_ref& text) { return {text.data(), text.size()}; }
 
-// "ipv4:127.0.0.1:5123" → "127.0.0.1:5123"; IPv6 addresses come percent-encoded: "ipv6:%5B::1%5D:5123".
+// "ipv4:127.0.0.1:5123" → "127.0.0.1:5123"; IPv6 addresses come percent-encoded:
+// "ipv6:%5B::1%5D:5123".
 std::string RemoteOf(const std::string& peer) {
   const size_t scheme = peer.find(':');
   std::string remote = scheme == std::string::npos ? peer : peer.substr(scheme + 1);
   for (const auto& [from, to] : {std::pair("%5B", "["), std::pair("%5D", "]")}) {
-    if (const size_t place = remote.find(from); place != std::string::npos) remote.replace(place, 3, to);
+    if (const size_t place = remote.find(from); place != std::string::npos)
+      remote.replace(place, 3, to);
   }
   return remote;
 }
@@ -51,22 +53,26 @@ IncomingHeaders ReadHeaders(const grpc::CallbackServerContext& context) {
   return headers;
 }
 
-absl::Status WriteHeaders(const Metadata& metadata, std::string_view content_type, grpc::ClientContext* context) {
+absl::Status WriteHeaders(const Metadata& metadata, std::string_view content_type,
+                          grpc::ClientContext* context) {
   for (const auto& [name, value] : metadata) {
     if (!IsForwarded(name)) continue;
     const std::string key = absl::AsciiStrToLower(name);
     for (const char c : key) {
       if (!IsKeyCharacter(c)) {
-        return absl::InvalidArgumentError(fmt::format(
-            "metadata key \"{}\" cannot be a gRPC header: keys are letters, digits, '-', '_' and '.'", name));
+        return absl::InvalidArgumentError(
+            fmt::format("metadata key \"{}\" cannot be a gRPC header: keys are letters, digits, "
+                        "'-', '_' and '.'",
+                        name));
       }
     }
     if (!key.ends_with("-bin")) {
       for (const char c : value) {
         if (c < 0x20 || c > 0x7e) {
-          return absl::InvalidArgumentError(fmt::format(
-              "metadata \"{}\" has byte 0x{:02x}, which a gRPC header cannot carry; encode it, or end the key in -bin", name,
-              static_cast<unsigned char>(c)));
+          return absl::InvalidArgumentError(
+              fmt::format("metadata \"{}\" has byte 0x{:02x}, which a gRPC header cannot carry; "
+                          "encode it, or end the key in -bin",
+                          name, static_cast<unsigned char>(c)));
         }
       }
     }

@@ -14,14 +14,16 @@ namespace micro::grpc_wire {
 
 // What a call came in with.
 struct IncomingHeaders {
-  Metadata metadata;           // without `timeout` and `x-content-type`; with "Remote"
+  Metadata metadata;              // without `timeout` and `x-content-type`; with "Remote"
   std::string_view content_type;  // of x-content-type, may be empty; lives as long as the call
   absl::Duration timeout = absl::InfiniteDuration();  // of the `timeout` header
 };
 IncomingHeaders ReadHeaders(const grpc::CallbackServerContext& context);
 
-// Sets the headers of a call: metadata that is forwarded, keys lowered, and the content type unless it is the one that its absence
-// means. The deadline is gRPC's own (grpc-timeout). INVALID_ARGUMENT names a key or value that HTTP/2 headers cannot carry.
-absl::Status WriteHeaders(const Metadata& metadata, std::string_view content_type, grpc::ClientContext* context);
+// Sets the headers of a call: metadata that is forwarded, keys lowered, and the content type unless
+// it is the one that its absence means. The deadline is gRPC's own (grpc-timeout). INVALID_ARGUMENT
+// names a key or value that HTTP/2 headers cannot carry.
+absl::Status WriteHeaders(const Metadata& metadata, std::string_view content_type,
+                          grpc::ClientContext* context);
 
 }  // namespace micro::grpc_wire

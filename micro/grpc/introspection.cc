@@ -69,10 +69,12 @@ class HealthService {
         MutexLock lock(health_->state_->mutex);
         response.set_status(health_->state_->Now());
         last = health_->state_->stopped;
-        std::erase_if(health_->state_->watchers, [](const auto& watcher) { return watcher.use_count() == 1; });
+        std::erase_if(health_->state_->watchers,
+                      [](const auto& watcher) { return watcher.use_count() == 1; });
         health_->state_->watchers.push_back(changed);
       }
-      if (!Knows(request.service())) response.set_status(wire::HealthCheckResponse::SERVICE_UNKNOWN);
+      if (!Knows(request.service()))
+        response.set_status(wire::HealthCheckResponse::SERVICE_UNKNOWN);
       CO_RETURN_IF_ERROR(co_await stream.Send(response));
       if (last) co_return absl::UnavailableError("the service is stopping");
       CO_RETURN_IF_ERROR((co_await Await(ctx, std::move(changed))).status());
@@ -80,7 +82,9 @@ class HealthService {
   }
 
  private:
-  bool Knows(const std::string& service) const { return service.empty() || services_.contains(service); }
+  bool Knows(const std::string& service) const {
+    return service.empty() || services_.contains(service);
+  }
 
   const std::shared_ptr<Health> health_;
   const std::set<std::string> services_;
@@ -92,9 +96,11 @@ class ReflectionService {
   explicit ReflectionService(std::set<std::string> services) : services_(std::move(services)) {}
 
   Task<absl::Status> ServerReflectionInfo(
-      const Context&, Stream<wire::ServerReflectionRequest, wire::ServerReflectionResponse>& stream) const {
+      const Context&,
+      Stream<wire::ServerReflectionRequest, wire::ServerReflectionResponse>& stream) const {
     while (true) {
-      CO_ASSIGN_OR_RETURN(std::optional<wire::ServerReflectionRequest> request, co_await stream.Recv());
+      CO_ASSIGN_OR_RETURN(std::optional<wire::ServerReflectionRequest> request,
+                          co_await stream.Recv());
       if (!request.has_value()) co_return absl::OkStatus();
       CO_RETURN_IF_ERROR(co_await stream.Send(Answer(*request)));
     }
@@ -113,18 +119,20 @@ class ReflectionService {
         }
         break;
       case wire::ServerReflectionRequest::kFileByFilename:
-        AddFile(pool.FindFileByName(request.file_by_filename()), request.file_by_filename(), response);
+        AddFile(pool.FindFileByName(request.file_by_filename()), request.file_by_filename(),
+                response);
         break;
       case wire::ServerReflectionRequest::kFileContainingSymbol:
-        AddFile(pool.FindFileContainingSymbol(request.file_containing_symbol()), request.file_containing_symbol(),
-                response);
+        AddFile(pool.FindFileContainingSymbol(request.file_containing_symbol()),
+                request.file_containing_symbol(), response);
         break;
       case wire::ServerReflectionRequest::kFileContainingExtension: {
         const wire::ExtensionRequest& wanted = request.file_containing_extension();
         const auto* type = pool.FindMessageTypeByName(wanted.containing_type());
         const auto* extension =
             type == nullptr ? nullptr : pool.FindExtensionByNumber(type, wanted.extension_number());
-        AddFile(extension == nullptr ? nullptr : extension->file(), wanted.containing_type(), response);
+        AddFile(extension == nullptr ? nullptr : extension->file(), wanted.containing_type(),
+                response);
         break;
       }
       case wire::ServerReflectionRequest::kAllExtensionNumbersOfType: {
@@ -137,12 +145,14 @@ class ReflectionService {
         pool.FindAllExtensions(type, &extensions);
         response.mutable_all_extension_numbers_response()->set_base_type_name(type->full_name());
         for (const auto* extension : extensions) {
-          response.mutable_all_extension_numbers_response()->add_extension_number(extension->number());
+          response.mutable_all_extension_numbers_response()->add_extension_number(
+              extension->number());
         }
         break;
       }
       case wire::ServerReflectionRequest::MESSAGE_REQUEST_NOT_SET:
-        response.mutable_error_response()->set_error_code(static_cast<int>(grpc::StatusCode::INVALID_ARGUMENT));
+        response.mutable_error_response()->set_error_code(
+            static_cast<int>(grpc::StatusCode::INVALID_ARGUMENT));
         response.mutable_error_response()->set_error_message("the request asks for nothing");
         break;
     }
@@ -150,12 +160,14 @@ class ReflectionService {
   }
 
   static void SetNotFound(const std::string& name, wire::ServerReflectionResponse& response) {
-    response.mutable_error_response()->set_error_code(static_cast<int>(grpc::StatusCode::NOT_FOUND));
+    response.mutable_error_response()->set_error_code(
+        static_cast<int>(grpc::StatusCode::NOT_FOUND));
     response.mutable_error_response()->set_error_message(name + " is not linked into this program");
   }
 
   // The file, then all that it imports.
-  static void AddFile(const FileDescriptor* file, const std::string& name, wire::ServerReflectionResponse& response) {
+  static void AddFile(const FileDescriptor* file, const std::string& name,
+                      wire::ServerReflectionResponse& response) {
     if (file == nullptr) return SetNotFound(name, response);
     std::set<const FileDescriptor*> seen = {file};
     std::vector<const FileDescriptor*> pending = {file};
@@ -164,7 +176,8 @@ class ReflectionService {
       pending.pop_back();
       google::protobuf::FileDescriptorProto proto;
       next->CopyTo(&proto);
-      response.mutable_file_descriptor_response()->add_file_descriptor_proto(proto.SerializeAsString());
+      response.mutable_file_descriptor_response()->add_file_descriptor_proto(
+          proto.SerializeAsString());
       for (int i = 0; i < next->dependency_count(); ++i) {
         if (seen.insert(next->dependency(i)).second) pending.push_back(next->dependency(i));
       }
@@ -185,30 +198,44 @@ std::vector<ServedEndpoint> IntrospectionEndpoints(const std::vector<ServedEndpo
   }
   std::vector<ServedEndpoint> made;
   const auto has = [&](std::string_view name) { return services.contains(std::string(name)); };
-  const auto add = [&](HandlerEndpoint endpoint) { made.push_back({.handler = "", .endpoint = std::move(endpoint)}); };
+  const auto add = [&](HandlerEndpoint endpoint) {
+    made.push_back({.handler = "", .endpoint = std::move(endpoint)});
+  };
 
   if (!has("grpc.health.v1.Health")) {
     auto service = std::make_shared<HealthService>(std::move(health), services);
     add(UnaryEndpoint<wire::HealthCheckRequest, wire::HealthCheckResponse>(
-        {.endpoint = "Health.Check", .grpc_path = "/grpc.health.v1.Health/Check", .kind = MethodKind::kUnary},
-        [service](const Context& ctx, const wire::HealthCheckRequest& request, wire::HealthCheckResponse& response) {
+        {.endpoint = "Health.Check",
+         .grpc_path = "/grpc.health.v1.Health/Check",
+         .kind = MethodKind::kUnary},
+        [service](const Context& ctx, const wire::HealthCheckRequest& request,
+                  wire::HealthCheckResponse& response) {
           return service->Check(ctx, request, response);
         }));
     add(ServerStreamingEndpoint<wire::HealthCheckRequest, wire::HealthCheckResponse>(
-        {.endpoint = "Health.Watch", .grpc_path = "/grpc.health.v1.Health/Watch", .kind = MethodKind::kServerStreaming},
+        {.endpoint = "Health.Watch",
+         .grpc_path = "/grpc.health.v1.Health/Watch",
+         .kind = MethodKind::kServerStreaming},
         [service](const Context& ctx, const wire::HealthCheckRequest& request,
-                  SendStream<wire::HealthCheckResponse>& stream) { return service->Watch(ctx, request, stream); }));
+                  SendStream<wire::HealthCheckResponse>& stream) {
+          return service->Watch(ctx, request, stream);
+        }));
     services.insert("grpc.health.v1.Health");
   }
 
   services.insert("grpc.reflection.v1.ServerReflection");
   services.insert("grpc.reflection.v1alpha.ServerReflection");
   auto reflection = std::make_shared<ReflectionService>(services);
-  for (const std::string_view path : {"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-                                      "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"}) {
+  for (const std::string_view path :
+       {"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"}) {
     add(BidiEndpoint<wire::ServerReflectionRequest, wire::ServerReflectionResponse>(
-        {.endpoint = "ServerReflection.ServerReflectionInfo", .grpc_path = path, .kind = MethodKind::kBidi},
-        [reflection](const Context& ctx, Stream<wire::ServerReflectionRequest, wire::ServerReflectionResponse>& stream) {
+        {.endpoint = "ServerReflection.ServerReflectionInfo",
+         .grpc_path = path,
+         .kind = MethodKind::kBidi},
+        [reflection](
+            const Context& ctx,
+            Stream<wire::ServerReflectionRequest, wire::ServerReflectionResponse>& stream) {
           return reflection->ServerReflectionInfo(ctx, stream);
         }));
   }

@@ -1,4 +1,5 @@
-// The services that let any gRPC tool look at a server: health (grpc.health.v1) and reflection (grpc.reflection.v1 and v1alpha).
+// The services that let any gRPC tool look at a server: health (grpc.health.v1) and reflection
+// (grpc.reflection.v1 and v1alpha).
 #pragma once
 
 #include <memory>

@@ -17,15 +17,18 @@ void RouteLog() {
   });
 }
 
-// A channel that has made a call holds the threads. This one, without credentials, goes nowhere and lives for ever.
+// A channel that has made a call holds the threads. This one, without credentials, goes nowhere and
+// lives for ever.
 void KeepCallbackThreads() {
   struct Call {
     grpc::ClientContext context;
     grpc::ByteBuffer request{nullptr, 0}, response;
   };
-  static grpc::GenericStub& stub = *new grpc::GenericStub(grpc::CreateCustomChannel("", nullptr, {}));
+  static grpc::GenericStub& stub =
+      *new grpc::GenericStub(grpc::CreateCustomChannel("", nullptr, {}));
   auto* call = new Call;
-  stub.UnaryCall(&call->context, "/", {}, &call->request, &call->response, [call](const grpc::Status&) { delete call; });
+  stub.UnaryCall(&call->context, "/", {}, &call->request, &call->response,
+                 [call](const grpc::Status&) { delete call; });
 }
 
 }  // namespace

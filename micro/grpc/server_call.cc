@@ -21,10 +21,12 @@
 namespace micro::grpc_wire {
 namespace {
 
-// What a unary and a streamed call have in common: the handler's context, and what is known of the request.
+// What a unary and a streamed call have in common: the handler's context, and what is known of the
+// request.
 class CallState {
  public:
-  CallState(const ServerShared& shared, const ServedEndpoint& endpoint, grpc::CallbackServerContext* context)
+  CallState(const ServerShared& shared, const ServedEndpoint& endpoint,
+            grpc::CallbackServerContext* context)
       : shared_(shared), endpoint_(endpoint) {
     IncomingHeaders headers = ReadHeaders(*context);
     content_type_ = headers.content_type;
@@ -47,9 +49,12 @@ class CallState {
     Executor::Default().Post([stop = stop_]() mutable { stop.request_stop(); });
   }
 
-  Task<absl::Status> Handle(Response response) { return endpoint_.endpoint.handle(ctx_, request_, response); }
+  Task<absl::Status> Handle(Response response) {
+    return endpoint_.endpoint.handle(ctx_, request_, response);
+  }
 
-  // What becomes of an exception that left the handler, called where it is caught: an error, and the server goes on.
+  // What becomes of an exception that left the handler, called where it is caught: an error, and
+  // the server goes on.
   absl::Status Threw() const {
     try {
       throw;
@@ -61,7 +66,8 @@ class CallState {
   }
 
   absl::Status BadRequest(const absl::Status& why) const {
-    return errors::BadRequest(shared_.service, std::string_view(why.message().data(), why.message().size()));
+    return errors::BadRequest(shared_.service,
+                              std::string_view(why.message().data(), why.message().size()));
   }
 
   const ServerShared& shared_;
@@ -74,15 +80,16 @@ class CallState {
  private:
   absl::Status Threw(const char* what) const {
     log::Error("a handler threw", {{"endpoint", request_.method.endpoint}, {"what", what}});
-    return errors::InternalServerError(shared_.service, "handler %s threw: %s", std::string(request_.method.endpoint),
-                                       what);
+    return errors::InternalServerError(shared_.service, "handler %s threw: %s",
+                                       std::string(request_.method.endpoint), what);
   }
 };
 
 class UnaryCall final : public grpc::ServerUnaryReactor {
  public:
-  UnaryCall(const ServerShared& shared, const ServedEndpoint& endpoint, grpc::CallbackServerContext* context,
-            const grpc::ByteBuffer* request, grpc::ByteBuffer* response)
+  UnaryCall(const ServerShared& shared, const ServedEndpoint& endpoint,
+            grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+            grpc::ByteBuffer* response)
       : state_(shared, endpoint, context),
         incoming_(*request),
         outgoing_(*response),
@@ -106,7 +113,8 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
       status = state_.BadRequest(status);
     } else {
       if (state_.content_type_.empty()) {
-        state_.request_.content_type = (*codec)->name() == "json" ? "application/grpc+json" : "application/grpc+proto";
+        state_.request_.content_type =
+            (*codec)->name() == "json" ? "application/grpc+json" : "application/grpc+proto";
       }
       state_.request_.body.emplace(exchange_->request());
       try {
@@ -115,7 +123,8 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
         status = state_.Threw();
       }
       if (status.ok()) {
-        status = Write(**codec, exchange_->response(), state_.shared_.max_send_message_size, &outgoing_);
+        status =
+            Write(**codec, exchange_->response(), state_.shared_.max_send_message_size, &outgoing_);
       }
     }
     TsanRelease(this);
@@ -134,7 +143,8 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
 
 class StreamCall final : public BidiReactor, public RawStream {
  public:
-  StreamCall(const ServerShared& shared, const ServedEndpoint& endpoint, grpc::CallbackServerContext* context)
+  StreamCall(const ServerShared& shared, const ServedEndpoint& endpoint,
+             grpc::CallbackServerContext* context)
       : state_(shared, endpoint, context) {}
 
   // ---- gRPC's side ----
@@ -152,8 +162,9 @@ class StreamCall final : public BidiReactor, public RawStream {
   internal::Detached Run() {
     absl::Status status;
     try {
-      status = co_await (state_.endpoint_.endpoint.method.kind == MethodKind::kUnary ? RunUnary()
-                                                                                     : state_.Handle({.stream = this}));
+      status = co_await (state_.endpoint_.endpoint.method.kind == MethodKind::kUnary
+                             ? RunUnary()
+                             : state_.Handle({.stream = this}));
     } catch (...) {
       status = state_.Threw();
     }
@@ -199,7 +210,8 @@ class StreamCall final : public BidiReactor, public RawStream {
     StreamCall& call;
     bool await_ready() { return false; }
     void await_suspend(std::coroutine_handle<> waiter) {
-      StreamCall& alive = call;  // the operation may end, and this awaiter with it, before it has started
+      StreamCall& alive =
+          call;  // the operation may end, and this awaiter with it, before it has started
       alive.read_.waiter = waiter;
       TsanRelease(&alive);
       alive.StartRead(&alive.incoming_);
@@ -228,7 +240,8 @@ class StreamCall final : public BidiReactor, public RawStream {
   absl::StatusOr<const codec::Codec*> Codec() {
     if (codec_ != nullptr) return codec_;
     auto codec = CodecOf(state_.content_type_, incoming_);
-    if (!codec.ok()) return errors::InternalServerError(state_.shared_.service, codec.status().message().data());
+    if (!codec.ok())
+      return errors::InternalServerError(state_.shared_.service, codec.status().message().data());
     codec_ = *codec;
     return codec_;
   }
@@ -241,7 +254,8 @@ class StreamCall final : public BidiReactor, public RawStream {
   Task<absl::Status> RunUnary() {
     const std::unique_ptr<Exchange> exchange = state_.endpoint_.endpoint.new_exchange();
     CO_ASSIGN_OR_RETURN(const bool received, co_await Recv(exchange->request()));
-    if (!received) co_return errors::BadRequest(state_.shared_.service, "the call ended without a request");
+    if (!received)
+      co_return errors::BadRequest(state_.shared_.service, "the call ended without a request");
     state_.request_.body.emplace(exchange->request());
     CO_RETURN_IF_ERROR(co_await state_.Handle({.message = &exchange->response()}));
     co_return co_await Send(exchange->response());
@@ -264,8 +278,8 @@ class RefusedCall final : public BidiReactor {
 }  // namespace
 
 grpc::ServerUnaryReactor* StartUnary(const ServerShared& shared, const ServedEndpoint& endpoint,
-                                     grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
-                                     grpc::ByteBuffer* response) {
+                                     grpc::CallbackServerContext* context,
+                                     const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
   TsanAcquire(&shared);
   auto* call = new UnaryCall(shared, endpoint, context, request, response);
   call->Run();

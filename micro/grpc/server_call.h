@@ -18,14 +18,16 @@ struct ServerShared {
   int max_send_message_size = 0;
 };
 
-// Starts a unary call on the fast path and answers with the object that gRPC drives; it frees itself.
+// Starts a unary call on the fast path and answers with the object that gRPC drives; it frees
+// itself.
 grpc::ServerUnaryReactor* StartUnary(const ServerShared& shared, const ServedEndpoint& endpoint,
-                                     grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
-                                     grpc::ByteBuffer* response);
+                                     grpc::CallbackServerContext* context,
+                                     const grpc::ByteBuffer* request, grpc::ByteBuffer* response);
 
 using BidiReactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
 
-// Starts a call of any kind on the streaming path; a unary endpoint, too, when it was called by a path that was not known before.
+// Starts a call of any kind on the streaming path; a unary endpoint, too, when it was called by a
+// path that was not known before.
 BidiReactor* StartStream(const ServerShared& shared, const ServedEndpoint& endpoint,
                          grpc::CallbackServerContext* context);
 

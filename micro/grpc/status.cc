@@ -15,11 +15,13 @@ grpc::Status ToGrpc(const absl::Status& status, std::string_view service) {
   const errors::Error error = errors::FromStatus(status, service);
   micro::wire::RpcStatus details;
   details.set_code(static_cast<int>(status.code()));
-  details.set_message(errors::HasError(status) ? errors::ToJson(error) : std::string(status.message()));
+  details.set_message(errors::HasError(status) ? errors::ToJson(error)
+                                               : std::string(status.message()));
   google::protobuf::Any& detail = *details.add_details();
   detail.set_type_url(kErrorUrl);
   detail.set_value(errors::ToProto(error));
-  return grpc::Status(static_cast<grpc::StatusCode>(details.code()), details.message(), details.SerializeAsString());
+  return grpc::Status(static_cast<grpc::StatusCode>(details.code()), details.message(),
+                      details.SerializeAsString());
 }
 
 absl::Status FromGrpc(const grpc::Status& status) {
@@ -32,7 +34,8 @@ absl::Status FromGrpc(const grpc::Status& status) {
     return errors::ToStatus(std::move(error), static_cast<absl::StatusCode>(status.error_code()));
   }
   error = errors::Parse(status.error_message());
-  if (error.code > 0) return errors::ToStatus(std::move(error), static_cast<absl::StatusCode>(status.error_code()));
+  if (error.code > 0)
+    return errors::ToStatus(std::move(error), static_cast<absl::StatusCode>(status.error_code()));
   const auto code = static_cast<absl::StatusCode>(status.error_code());
   return errors::ToStatus({.id = std::string(errors::kClientId),
                            .code = errors::FromStatusCode(code),

@@ -1,5 +1,6 @@
-// Tells tsan, when it is on, what it cannot see: Debian's gRPC is not instrumented, so that the order which its queues put between
-// the thread that hands an object over and the one that gets it back is lost. Release before handing over, Acquire after.
+// Tells tsan, when it is on, what it cannot see: Debian's gRPC is not instrumented, so that the
+// order which its queues put between the thread that hands an object over and the one that gets it
+// back is lost. Release before handing over, Acquire after.
 #pragma once
 
 #if defined(__has_feature)

@@ -21,10 +21,11 @@
 namespace micro::registry {
 
 struct RegistryScript {
-  std::atomic<bool> down = false;              // every request is answered UNAVAILABLE
-  std::atomic<bool> answers_get_lost = false;  // registrations are made, but their answers never come
-  std::atomic<int> registrations = 0;          // asked for, successful or not
-  std::atomic<int64_t> ttl_seconds = 0;        // of the last one
+  std::atomic<bool> down = false;  // every request is answered UNAVAILABLE
+  std::atomic<bool> answers_get_lost =
+      false;                             // registrations are made, but their answers never come
+  std::atomic<int> registrations = 0;    // asked for, successful or not
+  std::atomic<int64_t> ttl_seconds = 0;  // of the last one
 };
 
 class ScriptedRegistry final : public Registry {

@@ -1,5 +1,6 @@
-// The strategy "p2c", the power of two choices: of two random nodes the one with the smaller product of average latency and calls
-// in flight. A slow or stuck node is left within a few calls, without anyone knowing all nodes.
+// The strategy "p2c", the power of two choices: of two random nodes the one with the smaller
+// product of average latency and calls in flight. A slow or stuck node is left within a few calls,
+// without anyone knowing all nodes.
 #include "core/plugin_table.h"
 #include "core/random.h"
 #include "selector/selector.h"
@@ -7,10 +8,12 @@
 namespace micro::selector {
 namespace {
 
-// The expected wait for one more call. A node that was never called costs nothing, so that it is tried.
+// The expected wait for one more call. A node that was never called costs nothing, so that it is
+// tried.
 double Cost(const NodeState& state) {
   const auto in_flight = static_cast<double>(state.in_flight.load(std::memory_order_relaxed));
-  return static_cast<double>(state.latency_ns.load(std::memory_order_relaxed)) * (in_flight + 1) + in_flight;
+  return static_cast<double>(state.latency_ns.load(std::memory_order_relaxed)) * (in_flight + 1) +
+         in_flight;
 }
 
 class P2cStrategy final : public Strategy {
@@ -25,7 +28,8 @@ class P2cStrategy final : public Strategy {
   }
 };
 
-MICRO_PLUGIN(Strategy, "p2c", [](const Strategy::PluginOptions&) { return std::make_unique<P2cStrategy>(); });
+MICRO_PLUGIN(Strategy, "p2c",
+             [](const Strategy::PluginOptions&) { return std::make_unique<P2cStrategy>(); });
 
 }  // namespace
 }  // namespace micro::selector

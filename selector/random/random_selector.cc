@@ -9,10 +9,13 @@ namespace {
 class RandomStrategy final : public Strategy {
  public:
   std::string_view name() const override { return "random"; }
-  size_t Choose(const std::vector<Candidate>& candidates) override { return RandomBelow(candidates.size()); }
+  size_t Choose(const std::vector<Candidate>& candidates) override {
+    return RandomBelow(candidates.size());
+  }
 };
 
-MICRO_PLUGIN(Strategy, "random", [](const Strategy::PluginOptions&) { return std::make_unique<RandomStrategy>(); });
+MICRO_PLUGIN(Strategy, "random",
+             [](const Strategy::PluginOptions&) { return std::make_unique<RandomStrategy>(); });
 
 }  // namespace
 }  // namespace micro::selector

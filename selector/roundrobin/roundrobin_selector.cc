@@ -1,5 +1,5 @@
-// The strategy "roundrobin": one node after the other. It counts through all calls of the process, where go-micro's begins anew,
-// at random, with each call.
+// The strategy "roundrobin": one node after the other. It counts through all calls of the process,
+// where go-micro's begins anew, at random, with each call.
 #include <atomic>
 
 #include "core/plugin_table.h"

@@ -1,5 +1,5 @@
-// One side of the echo that rpc_overhead measures, in two versions: on the SDK, and on gRPC's callback API as its documentation
-// writes it.
+// One side of the echo that rpc_overhead measures, in two versions: on the SDK, and on gRPC's
+// callback API as its documentation writes it.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,8 @@ std::unique_ptr<EchoServer> StartRawServer();
 struct Load {
   std::string address;
   int concurrency = 1;
-  int payload = 32;     // bytes
-  double seconds = 1;   // measured, after a quarter as long of warming up
+  int payload = 32;    // bytes
+  double seconds = 1;  // measured, after a quarter as long of warming up
 };
 
 // Counts calls and keeps their latencies; shared by the callers of one run.

@@ -1,6 +1,7 @@
-// What the SDK costs over the gRPC below it: the same echo through both, in separate server and client processes, rounds of the two
-// interleaved in one run. Prints, per payload and concurrency, calls/s, p50, p99 and server CPU µs per call of both, then ratios;
-// each number also as `figure NAME VALUE UNIT`.
+// What the SDK costs over the gRPC below it: the same echo through both, in separate server and
+// client processes, rounds of the two interleaved in one run. Prints, per payload and concurrency,
+// calls/s, p50, p99 and server CPU µs per call of both, then ratios; each number also as `figure
+// NAME VALUE UNIT`.
 //
 //   bazel run -c opt //tests/bench:rpc_overhead [-- --rounds=7 --seconds=1]
 #include <fmt/format.h>
@@ -42,7 +43,8 @@ Child Spawn(const std::vector<std::string>& arguments) {
     dup2(ends[1], STDOUT_FILENO);
     close(ends[0]);
     std::vector<char*> argv = {const_cast<char*>("rpc_overhead")};
-    for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+    for (const std::string& argument : arguments)
+      argv.push_back(const_cast<char*>(argument.c_str()));
     argv.push_back(nullptr);
     execv("/proc/self/exe", argv.data());
     _exit(127);
@@ -69,14 +71,16 @@ double Median(std::vector<double> values) {
 }
 
 // One client process against one server.
-Sample Measure(const std::string& implementation, const Child& server, const std::string& address, int concurrency, int payload,
-               double seconds) {
+Sample Measure(const std::string& implementation, const Child& server, const std::string& address,
+               int concurrency, int payload, double seconds) {
   const double before = CpuSeconds(server.pid);
-  const Child client = Spawn({"client", implementation, address, std::to_string(concurrency), std::to_string(payload),
-                              std::to_string(seconds)});
+  const Child client = Spawn({"client", implementation, address, std::to_string(concurrency),
+                              std::to_string(payload), std::to_string(seconds)});
   long long total = 0, calls = 0;
   double measured = 0, p50 = 0, p99 = 0;
-  if (std::sscanf(client.Line().c_str(), "%lld %lld %lf %lf %lf", &total, &calls, &measured, &p50, &p99) != 5) std::abort();
+  if (std::sscanf(client.Line().c_str(), "%lld %lld %lf %lf %lf", &total, &calls, &measured, &p50,
+                  &p99) != 5)
+    std::abort();
   const double client_cpu = CpuSeconds(client.pid);
   const double after = CpuSeconds(server.pid);
   std::fclose(client.out);
@@ -84,7 +88,8 @@ Sample Measure(const std::string& implementation, const Child& server, const std
   waitpid(client.pid, nullptr, 0);
   // The client counts the calls of its warming up in `total`: the server paid for them too.
   const auto all = static_cast<double>(total);
-  return {static_cast<double>(calls) / measured, p50 / 1e3, p99 / 1e3, (after - before) * 1e6 / all, client_cpu * 1e6 / all};
+  return {static_cast<double>(calls) / measured, p50 / 1e3, p99 / 1e3, (after - before) * 1e6 / all,
+          client_cpu * 1e6 / all};
 }
 
 int RunRounds(int rounds, double seconds) {
@@ -92,10 +97,11 @@ int RunRounds(int rounds, double seconds) {
   std::map<std::string, std::string> addresses;
   for (const std::string implementation : {"sdk", "raw"}) {
     servers[implementation] = Spawn({"server", implementation});
-    addresses[implementation] = "127.0.0.1:" + std::to_string(std::atoi(servers[implementation].Line().c_str()));
+    addresses[implementation] =
+        "127.0.0.1:" + std::to_string(std::atoi(servers[implementation].Line().c_str()));
   }
-  std::printf("%8s %5s %5s %10s %9s %9s %12s %12s\n", "payload", "conc", "impl", "calls/s", "p50 us", "p99 us", "server us",
-              "client us");
+  std::printf("%8s %5s %5s %10s %9s %9s %12s %12s\n", "payload", "conc", "impl", "calls/s",
+              "p50 us", "p99 us", "server us", "client us");
   for (const int payload : {32, 1024}) {
     for (const int concurrency : {1, 64}) {
       std::map<std::string, std::vector<Sample>> samples;
@@ -104,8 +110,9 @@ int RunRounds(int rounds, double seconds) {
         std::vector<std::string> order = {"sdk", "raw"};
         if (round % 2 == 1) std::reverse(order.begin(), order.end());
         for (const std::string& implementation : order) {
-          samples[implementation].push_back(
-              Measure(implementation, servers[implementation], addresses[implementation], concurrency, payload, seconds));
+          samples[implementation].push_back(Measure(implementation, servers[implementation],
+                                                    addresses[implementation], concurrency, payload,
+                                                    seconds));
         }
       }
       std::map<std::string, Sample> median;
@@ -116,19 +123,24 @@ int RunRounds(int rounds, double seconds) {
           return Median(values);
         };
         Sample& m = median[implementation];
-        m = {of(&Sample::qps), of(&Sample::p50_us), of(&Sample::p99_us), of(&Sample::server_cpu_us), of(&Sample::client_cpu_us)};
-        std::printf("%8d %5d %5s %10.0f %9.1f %9.1f %12.2f %12.2f\n", payload, concurrency, implementation.c_str(), m.qps,
-                    m.p50_us, m.p99_us, m.server_cpu_us, m.client_cpu_us);
+        m = {of(&Sample::qps), of(&Sample::p50_us), of(&Sample::p99_us), of(&Sample::server_cpu_us),
+             of(&Sample::client_cpu_us)};
+        std::printf("%8d %5d %5s %10.0f %9.1f %9.1f %12.2f %12.2f\n", payload, concurrency,
+                    implementation.c_str(), m.qps, m.p50_us, m.p99_us, m.server_cpu_us,
+                    m.client_cpu_us);
       }
       // Ratios of pairs that ran side by side: what the machine did to one it did to the other.
       const auto ratio = [&](double Sample::* member) {
         std::vector<double> values;
-        for (size_t i = 0; i < samples["sdk"].size(); ++i) values.push_back(samples["sdk"][i].*member / samples["raw"][i].*member);
+        for (size_t i = 0; i < samples["sdk"].size(); ++i)
+          values.push_back(samples["sdk"][i].*member / samples["raw"][i].*member);
         return Median(values);
       };
-      const double qps = ratio(&Sample::qps), p50 = ratio(&Sample::p50_us), p99 = ratio(&Sample::p99_us);
+      const double qps = ratio(&Sample::qps), p50 = ratio(&Sample::p50_us),
+                   p99 = ratio(&Sample::p99_us);
       const double cpu = ratio(&Sample::server_cpu_us), client = ratio(&Sample::client_cpu_us);
-      std::printf("%8d %5d ratio %10.3f %9.3f %9.3f %12.3f %12.3f\n", payload, concurrency, qps, p50, p99, cpu, client);
+      std::printf("%8d %5d ratio %10.3f %9.3f %9.3f %12.3f %12.3f\n", payload, concurrency, qps,
+                  p50, p99, cpu, client);
       const std::string name = fmt::format("rpc_overhead.{}B.c{}", payload, concurrency);
       for (const auto& [implementation, m] : median) {
         PrintFigure(name + "." + implementation + ".qps", m.qps, "calls/s");
@@ -145,7 +157,8 @@ int RunRounds(int rounds, double seconds) {
       std::fflush(stdout);
     }
   }
-  for (const auto& [implementation, server] : servers) kill(server.pid, SIGKILL), waitpid(server.pid, nullptr, 0);
+  for (const auto& [implementation, server] : servers)
+    kill(server.pid, SIGKILL), waitpid(server.pid, nullptr, 0);
   return 0;
 }
 
@@ -182,8 +195,8 @@ std::string Meter::Report() const {
   std::sort(all.begin(), all.end());
   int64_t total = static_cast<int64_t>(all.size());
   for (const int64_t calls : warm_up_calls_) total += calls;
-  return fmt::format("{} {} {} {} {}", total, all.size(), static_cast<double>(end_ - begin_) * 1e-9, all[all.size() / 2],
-                     all[all.size() * 99 / 100]);
+  return fmt::format("{} {} {} {} {}", total, all.size(), static_cast<double>(end_ - begin_) * 1e-9,
+                     all[all.size() / 2], all[all.size() * 99 / 100]);
 }
 
 int Main(int argc, char** argv) {
@@ -191,14 +204,18 @@ int Main(int argc, char** argv) {
   const std::string role = argc > 1 ? argv[1] : "";
   const std::string implementation = argc > 2 ? argv[2] : "";
   if (role == "server") {
-    const std::unique_ptr<EchoServer> server = implementation == "sdk" ? StartSdkServer() : StartRawServer();
+    const std::unique_ptr<EchoServer> server =
+        implementation == "sdk" ? StartSdkServer() : StartRawServer();
     std::printf("%d\n", server->port());
     std::fflush(stdout);
     pause();
     return 0;
   }
   if (role == "client") {
-    const Load load{.address = argv[3], .concurrency = std::atoi(argv[4]), .payload = std::atoi(argv[5]), .seconds = std::atof(argv[6])};
+    const Load load{.address = argv[3],
+                    .concurrency = std::atoi(argv[4]),
+                    .payload = std::atoi(argv[5]),
+                    .seconds = std::atof(argv[6])};
     Meter meter(load);
     (implementation == "sdk" ? RunSdkClient : RunRawClient)(load, meter);
     std::printf("%s\n", meter.Report().c_str());
@@ -209,8 +226,11 @@ int Main(int argc, char** argv) {
   int rounds = 7;
   double seconds = 1;
   for (int i = 1; i < argc; ++i) {
-    if (std::sscanf(argv[i], "--rounds=%d", &rounds) == 1 || std::sscanf(argv[i], "--seconds=%lf", &seconds) == 1) continue;
-    std::fprintf(stderr, "rpc_overhead: unknown argument %s; known: --rounds=N --seconds=S\n", argv[i]);
+    if (std::sscanf(argv[i], "--rounds=%d", &rounds) == 1 ||
+        std::sscanf(argv[i], "--seconds=%lf", &seconds) == 1)
+      continue;
+    std::fprintf(stderr, "rpc_overhead: unknown argument %s; known: --rounds=N --seconds=S\n",
+                 argv[i]);
     return 1;
   }
   return RunRounds(std::max(rounds, 1), seconds);

@@ -14,7 +14,8 @@ using micro::Context;
 using micro::Task;
 
 class Echoer final : public EchoHandler {
-  Task<absl::Status> Echo(const Context&, const EchoMessage& request, EchoMessage& response) override {
+  Task<absl::Status> Echo(const Context&, const EchoMessage& request,
+                          EchoMessage& response) override {
     response.set_payload(request.payload());
     co_return absl::OkStatus();
   }
@@ -36,7 +37,9 @@ class SdkServer final : public EchoServer {
     if (!started.ok()) std::abort();
   }
   ~SdkServer() override { (void)micro::BlockOn(service_->Stop(Context())); }
-  int port() const override { return micro::ParseListenAddress(service_->server()->record().nodes[0].address)->first_port; }
+  int port() const override {
+    return micro::ParseListenAddress(service_->server()->record().nodes[0].address)->first_port;
+  }
 
  private:
   std::unique_ptr<micro::Service> service_;
@@ -70,7 +73,8 @@ void RunSdkClient(const Load& load, Meter& meter) {
   if (!micro::BlockOn(echo.Echo(Context(), {})).ok()) std::abort();  // connects
   meter.Begin();
   micro::TaskScope scope;
-  for (int i = 0; i < load.concurrency; ++i) micro::Spawn(scope, CallInALoop(echo, i, load.payload, meter));
+  for (int i = 0; i < load.concurrency; ++i)
+    micro::Spawn(scope, CallInALoop(echo, i, load.payload, meter));
   scope.Join();
 }
 

@@ -29,7 +29,9 @@ sockaddr_in Loopback(int port) {
   return address;
 }
 
-int PortOf(const std::string& address) { return std::atoi(address.substr(address.rfind(':') + 1).c_str()); }
+int PortOf(const std::string& address) {
+  return std::atoi(address.substr(address.rfind(':') + 1).c_str());
+}
 
 // A port of loopback that takes connections and says nothing.
 class SilentListener {
@@ -78,14 +80,17 @@ class SlowPath {
 
   // Passes on what has come on either side; false when one of them has ended.
   static bool Pass(int near, int far) {
-    std::array<pollfd, 2> sides = {{{.fd = near, .events = POLLIN, .revents = 0}, {.fd = far, .events = POLLIN, .revents = 0}}};
+    std::array<pollfd, 2> sides = {{{.fd = near, .events = POLLIN, .revents = 0},
+                                    {.fd = far, .events = POLLIN, .revents = 0}}};
     if (poll(sides.data(), sides.size(), -1) < 0) return false;
     std::array<char, 4096> bytes;
     for (const pollfd& side : sides) {
       if (side.revents == 0) continue;
       const ssize_t count = read(side.fd, bytes.data(), bytes.size());
       if (count <= 0) return false;
-      if (send(side.fd == near ? far : near, bytes.data(), static_cast<size_t>(count), MSG_NOSIGNAL) != count) return false;
+      if (send(side.fd == near ? far : near, bytes.data(), static_cast<size_t>(count),
+               MSG_NOSIGNAL) != count)
+        return false;
     }
     return true;
   }
@@ -98,7 +103,9 @@ class Connection : public ::testing::Test {
  protected:
   absl::Status Hello(Service& caller, const std::string& address) {
     helloworld::GreeterService greeter("helloworld", caller.client());
-    return BlockOn(greeter.Hello(WithTimeout(Context(), absl::Minutes(5)), Named("x"), {.addresses = {address}})).status();
+    return BlockOn(greeter.Hello(WithTimeout(Context(), absl::Minutes(5)), Named("x"),
+                                 {.addresses = {address}}))
+        .status();
   }
 
   const registry::Options registry_ = OwnRegistry();
@@ -115,8 +122,9 @@ TEST_F(Connection, IsWaitedForWhileTheDialTimeoutLasts) {
 TEST_F(Connection, IsGivenUpAfterTheDialTimeout) {
   const SilentListener silent;
   auto caller = NewCaller(registry_, {.dial_timeout = absl::Milliseconds(200)});
-  EXPECT_THAT(Hello(*caller, silent.address()),
-              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("connection error: " + silent.address())));
+  EXPECT_THAT(
+      Hello(*caller, silent.address()),
+      StatusIs(absl::StatusCode::kUnavailable, HasSubstr("connection error: " + silent.address())));
 }
 
 TEST_F(Connection, IsMadeAgainWhenTheNodeComesBack) {
@@ -135,7 +143,8 @@ TEST_F(Connection, IsMadeAgainWhenTheNodeComesBack) {
 }
 
 // The callers' ends of the connections that `calls` calls come by.
-std::set<std::string> Remotes(const registry::Options& registry, const ClientOptions& options, int calls) {
+std::set<std::string> Remotes(const registry::Options& registry, const ClientOptions& options,
+                              int calls) {
   auto caller = NewCaller(registry, options);
   helloworld::GreeterService greeter("helloworld", caller->client());
   std::set<std::string> remotes;

@@ -1,4 +1,5 @@
-// Services of the interop Greeter inside a test's process, and callers of them, on a registry of the test's own.
+// Services of the interop Greeter inside a test's process, and callers of them, on a registry of
+// the test's own.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -34,8 +35,9 @@ inline ServiceOptions GreeterOptions(const registry::Options& registry) {
 // A running Greeter; stopped at the end of the scope.
 class RunningGreeter {
  public:
-  explicit RunningGreeter(ServiceOptions options,
-                          std::shared_ptr<helloworld::GreeterHandler> handler = std::make_shared<interop::Greeter>())
+  explicit RunningGreeter(
+      ServiceOptions options,
+      std::shared_ptr<helloworld::GreeterHandler> handler = std::make_shared<interop::Greeter>())
       : service_(NewService(std::move(options))) {
     helloworld::RegisterGreeterHandler(*service_->server(), std::move(handler));
     started_ = BlockOn(service_->Start(Context()));
@@ -59,7 +61,8 @@ class RunningGreeter {
 };
 
 // A service that only calls.
-inline std::unique_ptr<Service> NewCaller(const registry::Options& registry, ClientOptions client = {}) {
+inline std::unique_ptr<Service> NewCaller(const registry::Options& registry,
+                                          ClientOptions client = {}) {
   return NewService({.name = "caller",
                      .client = std::move(client),
                      .registry = "memory",

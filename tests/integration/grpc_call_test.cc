@@ -21,11 +21,15 @@ class GrpcCall : public ::testing::Test {
   std::unique_ptr<Service> caller_ = NewCaller(registry_);
   helloworld::GreeterService greeter_{"helloworld", caller_->client()};
 
-  absl::Status CallRaw(std::string_view endpoint, std::string_view path, codec::Frame body, CallOptions options = {}) {
+  absl::Status CallRaw(std::string_view endpoint, std::string_view path, codec::Frame body,
+                       CallOptions options = {}) {
     codec::Frame response;
-    return BlockOn(caller_->client()->Call(
-        Context(), {.service = "helloworld", .method = {.endpoint = endpoint, .grpc_path = path}, .content_type = {}, .body = body},
-        response, std::move(options)));
+    return BlockOn(caller_->client()->Call(Context(),
+                                           {.service = "helloworld",
+                                            .method = {.endpoint = endpoint, .grpc_path = path},
+                                            .content_type = {},
+                                            .body = body},
+                                           response, std::move(options)));
   }
 };
 
@@ -39,7 +43,9 @@ TEST_F(GrpcCall, CarriesAnErrorObjectWhole) {
   const auto response = BlockOn(greeter_.Fail(Context(), {}));
   const errors::Error error = errors::FromStatus(response.status());
   EXPECT_EQ(response.status().code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(error, (errors::Error{.id = "helloworld", .code = 404, .detail = "no such user", .status = "Not Found"}));
+  EXPECT_EQ(error,
+            (errors::Error{
+                .id = "helloworld", .code = 404, .detail = "no such user", .status = "Not Found"}));
 }
 
 TEST_F(GrpcCall, StreamsResponsesUntilTheEnd) {
@@ -82,7 +88,8 @@ TEST_F(GrpcCall, ChatsBothWaysAndEndsWithTheHalfClose) {
       message.set_text(std::to_string(i));
       CO_RETURN_IF_ERROR(co_await stream.Send(message));
       CO_ASSIGN_OR_RETURN(const auto answer, co_await stream.Recv());
-      if (!answer.has_value() || answer->text() != message.text()) co_return absl::InternalError("another text");
+      if (!answer.has_value() || answer->text() != message.text())
+        co_return absl::InternalError("another text");
     }
     CO_RETURN_IF_ERROR(co_await stream.CloseSend());
     CO_ASSIGN_OR_RETURN(const auto more, co_await stream.Recv());
@@ -96,8 +103,9 @@ TEST_F(GrpcCall, ADroppedStreamCancelsItsHandler) {
   class Waiter final : public interop::Greeter {
    public:
     explicit Waiter(std::atomic<bool>& ended) : ended_(ended) {}
-    Task<absl::Status> Chat(const Context& ctx,
-                            Stream<helloworld::ChatMessage, helloworld::ChatMessage>& stream) override {
+    Task<absl::Status> Chat(
+        const Context& ctx,
+        Stream<helloworld::ChatMessage, helloworld::ChatMessage>& stream) override {
       CO_RETURN_IF_ERROR(co_await stream.Send({}));
       const absl::Status status = co_await micro::Sleep(ctx, absl::InfiniteDuration());
       ended_ = absl::IsCancelled(status);
@@ -123,7 +131,8 @@ TEST_F(GrpcCall, EndsAtTheDeadlineOnBothSides) {
   helloworld::SleepRequest request;
   request.set_ms(60'000);
   const absl::Time start = absl::Now();
-  const auto response = BlockOn(greeter_.Sleep(WithTimeout(Context(), absl::Milliseconds(100)), request));
+  const auto response =
+      BlockOn(greeter_.Sleep(WithTimeout(Context(), absl::Milliseconds(100)), request));
   EXPECT_THAT(response.status(), StatusIs(absl::StatusCode::kDeadlineExceeded));
   EXPECT_EQ(errors::FromStatus(response.status()).code, 408);
   EXPECT_LT(absl::Now() - start, absl::Seconds(30));
@@ -142,12 +151,14 @@ TEST_F(GrpcCall, EndsWhenTheCallerCancels) {
 }
 
 TEST_F(GrpcCall, AContextThatHasEndedSendsNothing) {
-  const auto response = BlockOn(greeter_.Hello(WithTimeout(Context(), absl::ZeroDuration()), Named("late")));
+  const auto response =
+      BlockOn(greeter_.Hello(WithTimeout(Context(), absl::ZeroDuration()), Named("late")));
   EXPECT_THAT(response.status(), StatusIs(absl::StatusCode::kDeadlineExceeded));
 }
 
 TEST_F(GrpcCall, CarriesMetadataAndTellsWhoCalled) {
-  Context ctx = WithMetadata(Context(), {{"X-Trace-Id", "abc"}, {"foo_bar", "z"}, {"Connection", "close"}});
+  Context ctx =
+      WithMetadata(Context(), {{"X-Trace-Id", "abc"}, {"foo_bar", "z"}, {"Connection", "close"}});
   const auto response = BlockOn(greeter_.Meta(ctx, {}));
   ASSERT_THAT(response, IsOk());
   const auto& metadata = response->metadata();
@@ -161,59 +172,72 @@ TEST_F(GrpcCall, CarriesMetadataAndTellsWhoCalled) {
 
 TEST_F(GrpcCall, RefusesMetadataThatNoHeaderCanCarry) {
   const auto value = BlockOn(greeter_.Hello(WithMetadata(Context(), "city", "Zürich"), Named("x")));
-  EXPECT_THAT(value.status(), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("\"city\" has byte 0xc3")));
+  EXPECT_THAT(value.status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("\"city\" has byte 0xc3")));
   const auto key = BlockOn(greeter_.Hello(WithMetadata(Context(), "a key", "x"), Named("x")));
   EXPECT_THAT(key.status(), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("\"a key\"")));
 }
 
 TEST_F(GrpcCall, SpeaksJson) {
-  const auto response = BlockOn(greeter_.Hello(Context(), Named("Jason"), {.content_type = "application/grpc+json"}));
+  const auto response =
+      BlockOn(greeter_.Hello(Context(), Named("Jason"), {.content_type = "application/grpc+json"}));
   ASSERT_THAT(response, IsOk());
   EXPECT_EQ(response->greeting(), "Hello Jason");
   codec::Frame answer;
-  ASSERT_THAT(BlockOn(caller_->client()->Call(
-                  Context(),
-                  {.service = "helloworld", .method = {.endpoint = "Greeter.Hello"}, .content_type = "application/json",
-                   .body = codec::Frame{R"({"name":"Raw"})"}},
-                  answer, {})),
+  ASSERT_THAT(BlockOn(caller_->client()->Call(Context(),
+                                              {.service = "helloworld",
+                                               .method = {.endpoint = "Greeter.Hello"},
+                                               .content_type = "application/json",
+                                               .body = codec::Frame{R"({"name":"Raw"})"}},
+                                              answer, {})),
               IsOk());
   EXPECT_EQ(answer.data, R"({"greeting":"Hello Raw"})");
 }
 
 TEST_F(GrpcCall, TellsJsonFromProtobufByItsFirstByteWhereNoHeaderNamesIt) {
-  // As a caller does that names JSON in the content type alone, whose subtype gRPC's core keeps to itself.
+  // As a caller does that names JSON in the content type alone, whose subtype gRPC's core keeps to
+  // itself.
   codec::Frame answer;
-  ASSERT_THAT(BlockOn(caller_->client()->Call(
-                  Context(),
-                  {.service = "helloworld", .method = {.endpoint = "Greeter.Hello"}, .content_type = "application/grpc",
-                   .body = codec::Frame{R"({"name":"Raw"})"}},
-                  answer, {})),
+  ASSERT_THAT(BlockOn(caller_->client()->Call(Context(),
+                                              {.service = "helloworld",
+                                               .method = {.endpoint = "Greeter.Hello"},
+                                               .content_type = "application/grpc",
+                                               .body = codec::Frame{R"({"name":"Raw"})"}},
+                                              answer, {})),
               IsOk());
   EXPECT_EQ(answer.data, R"({"greeting":"Hello Raw"})");
 }
 
 TEST_F(GrpcCall, IsReachedUnderAnyPrefix) {
-  const auto frame = codec::Frame{"\x0a\x03" "Ann"};
+  const auto frame = codec::Frame{
+      "\x0a\x03"
+      "Ann"};
   EXPECT_THAT(CallRaw("Greeter.Hello", "/helloworld.Greeter/Hello", frame), IsOk());
   EXPECT_THAT(CallRaw("Greeter.Hello", "/go.micro.srv.hello.Greeter/Hello", frame), IsOk());
   EXPECT_THAT(CallRaw("Greeter.Hello", "/Greeter/Hello", frame), IsOk());
 }
 
 TEST_F(GrpcCall, RefusesWhatItDoesNotKnow) {
-  EXPECT_THAT(CallRaw("Greeter.Nope", "", {}), StatusIs(absl::StatusCode::kUnimplemented, "unknown service Greeter.Nope"));
-  EXPECT_THAT(CallRaw("Nobody.Hello", "", {}), StatusIs(absl::StatusCode::kUnimplemented, "unknown service Nobody"));
-  EXPECT_THAT(CallRaw("x", "/nothing", {}), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("malformed method name")));
+  EXPECT_THAT(CallRaw("Greeter.Nope", "", {}),
+              StatusIs(absl::StatusCode::kUnimplemented, "unknown service Greeter.Nope"));
+  EXPECT_THAT(CallRaw("Nobody.Hello", "", {}),
+              StatusIs(absl::StatusCode::kUnimplemented, "unknown service Nobody"));
+  EXPECT_THAT(CallRaw("x", "/nothing", {}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("malformed method name")));
   EXPECT_EQ(errors::FromStatus(CallRaw("Greeter.Nope", "", {})).code, 501);
 }
 
 TEST_F(GrpcCall, RefusesContentTypesWithoutACodec) {
-  const auto response = BlockOn(greeter_.Hello(Context(), Named("x"), {.content_type = "application/grpc+zonk"}));
+  const auto response =
+      BlockOn(greeter_.Hello(Context(), Named("x"), {.content_type = "application/grpc+zonk"}));
   EXPECT_EQ(errors::FromStatus(response.status()).code, 500);
-  EXPECT_THAT(std::string(response.status().message()), HasSubstr("unsupported Content-Type: application/grpc+zonk"));
+  EXPECT_THAT(std::string(response.status().message()),
+              HasSubstr("unsupported Content-Type: application/grpc+zonk"));
 }
 
 TEST_F(GrpcCall, RefusesABodyThatCannotBeReadAndServesOn) {
-  const absl::Status status = CallRaw("Greeter.Hello", "", codec::Frame{"\x0a\xff\xff\xff\xff\x0f"});
+  const absl::Status status =
+      CallRaw("Greeter.Hello", "", codec::Frame{"\x0a\xff\xff\xff\xff\x0f"});
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_EQ(errors::FromStatus(status).code, 400);
   EXPECT_EQ(errors::FromStatus(status).id, "helloworld");
@@ -227,13 +251,15 @@ TEST_F(GrpcCall, RefusesMessagesThatAreTooLargeOnBothSides) {
               StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("larger than the limit")));
   auto generous = NewCaller(registry_, {.max_send_message_size = 8 << 20});
   helloworld::GreeterService greeter("helloworld", generous->client());
-  EXPECT_THAT(BlockOn(greeter.Echo(Context(), request)).status(), StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_THAT(BlockOn(greeter.Echo(Context(), request)).status(),
+              StatusIs(absl::StatusCode::kResourceExhausted));
   EXPECT_THAT(BlockOn(greeter.Hello(Context(), Named("x"))), IsOk());
 }
 
 TEST_F(GrpcCall, AnswersWithAnErrorWhenAHandlerThrows) {
   class Thrower final : public interop::Greeter {
-    Task<absl::Status> Hello(const Context&, const helloworld::HelloRequest& request, helloworld::HelloResponse&) override {
+    Task<absl::Status> Hello(const Context&, const helloworld::HelloRequest& request,
+                             helloworld::HelloResponse&) override {
       if (request.name() == "int") throw 7;
       throw std::runtime_error("no mood");
       co_return absl::OkStatus();
@@ -252,7 +278,8 @@ TEST_F(GrpcCall, AnswersWithAnErrorWhenAHandlerThrows) {
 
 TEST_F(GrpcCall, PlainStatusesKeepTheirCodeAndText) {
   class Plain final : public interop::Greeter {
-    Task<absl::Status> Hello(const Context&, const helloworld::HelloRequest&, helloworld::HelloResponse&) override {
+    Task<absl::Status> Hello(const Context&, const helloworld::HelloRequest&,
+                             helloworld::HelloResponse&) override {
       co_return absl::AbortedError("try another");
     }
   };
@@ -268,14 +295,17 @@ TEST_F(GrpcCall, PlainStatusesKeepTheirCodeAndText) {
 TEST_F(GrpcCall, NamesAServiceThatNobodyKnows) {
   helloworld::GreeterService nobody("nobody", caller_->client());
   const auto response = BlockOn(nobody.Hello(Context(), Named("x")));
-  EXPECT_THAT(response.status(), StatusIs(absl::StatusCode::kNotFound, "service nobody: not found"));
+  EXPECT_THAT(response.status(),
+              StatusIs(absl::StatusCode::kNotFound, "service nobody: not found"));
   EXPECT_EQ(errors::FromStatus(response.status()).code, 500);
   EXPECT_EQ(errors::FromStatus(response.status()).id, "go.micro.client");
 }
 
 TEST_F(GrpcCall, TellsThatANodeCannotBeReached) {
-  const auto response = BlockOn(greeter_.Hello(Context(), Named("x"), {.addresses = {"127.0.0.1:1"}}));
-  EXPECT_THAT(response.status(), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("connection error: 127.0.0.1:1")));
+  const auto response =
+      BlockOn(greeter_.Hello(Context(), Named("x"), {.addresses = {"127.0.0.1:1"}}));
+  EXPECT_THAT(response.status(),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("connection error: 127.0.0.1:1")));
   EXPECT_EQ(errors::FromStatus(response.status()).code, 500);
 }
 

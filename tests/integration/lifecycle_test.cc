@@ -27,9 +27,13 @@ class Discovery {
   explicit Discovery(const registry::Options& options)
       : registry_(*PluginTable<registry::Registry>::Create("memory", options)) {}
 
-  absl::StatusOr<std::vector<registry::Service>> Find() { return BlockOn(registry_->GetService(Context(), "helloworld")); }
+  absl::StatusOr<std::vector<registry::Service>> Find() {
+    return BlockOn(registry_->GetService(Context(), "helloworld"));
+  }
   bool Lists() { return Find().ok(); }
-  void Lose(const registry::Service& record) { EXPECT_THAT(BlockOn(registry_->Deregister(Context(), record)), IsOk()); }
+  void Lose(const registry::Service& record) {
+    EXPECT_THAT(BlockOn(registry_->Deregister(Context(), record)), IsOk());
+  }
 
  private:
   const std::unique_ptr<registry::Registry> registry_;
@@ -76,17 +80,20 @@ TEST_F(Lifecycle, RunsItsHooksInOrderAroundItsRegistration) {
   auto service = NewGreeter(std::move(options));
   ASSERT_THAT(BlockOn(service->Start(Context())), IsOk());
   ASSERT_THAT(BlockOn(service->Stop(Context())), IsOk());
-  EXPECT_THAT(notes_, ElementsAre("before start 1: not listed", "before start 2: not listed", "after start 1: listed",
-                                  "after start 2: listed", "before stop 1: listed", "before stop 2: listed",
+  EXPECT_THAT(notes_, ElementsAre("before start 1: not listed", "before start 2: not listed",
+                                  "after start 1: listed", "after start 2: listed",
+                                  "before stop 1: listed", "before stop 2: listed",
                                   "after stop 1: not listed", "after stop 2: not listed"));
 }
 
 TEST_F(Lifecycle, AFailingBeforeStartEndsTheStart) {
   ServiceOptions options = GreeterOptions(registry_);
-  options.before_start = {Noting("first"), Noting("failing", absl::InternalError("no database")), Noting("never")};
+  options.before_start = {Noting("first"), Noting("failing", absl::InternalError("no database")),
+                          Noting("never")};
   options.after_start = {Noting("never")};
   auto service = NewGreeter(std::move(options));
-  EXPECT_THAT(BlockOn(service->Start(Context())), StatusIs(absl::StatusCode::kInternal, "no database"));
+  EXPECT_THAT(BlockOn(service->Start(Context())),
+              StatusIs(absl::StatusCode::kInternal, "no database"));
   EXPECT_THAT(notes_, ElementsAre("first: not listed", "failing: not listed"));
   EXPECT_FALSE(discovery_.Lists());
   EXPECT_THAT(service->server()->record().nodes, IsEmpty());
@@ -98,8 +105,10 @@ TEST_F(Lifecycle, AFailingAfterStartStopsWhatWasStarted) {
   options.before_stop = {Noting("before stop")};
   options.after_stop = {Noting("after stop")};
   auto service = NewGreeter(std::move(options));
-  EXPECT_THAT(BlockOn(service->Start(Context())), StatusIs(absl::StatusCode::kInternal, "no cache"));
-  EXPECT_THAT(notes_, ElementsAre("failing: listed", "before stop: listed", "after stop: not listed"));
+  EXPECT_THAT(BlockOn(service->Start(Context())),
+              StatusIs(absl::StatusCode::kInternal, "no cache"));
+  EXPECT_THAT(notes_,
+              ElementsAre("failing: listed", "before stop: listed", "after stop: not listed"));
   const std::string address = service->server()->record().nodes[0].address;
   EXPECT_THAT(StartWithAddress(address), IsOk()) << "the port is still taken";
 }
@@ -110,7 +119,8 @@ TEST_F(Lifecycle, RunsAllStopHooksAndAnswersWithTheLastError) {
   options.after_stop = {Noting("c", absl::InternalError("last error")), Noting("d")};
   auto service = NewGreeter(std::move(options));
   ASSERT_THAT(BlockOn(service->Start(Context())), IsOk());
-  EXPECT_THAT(BlockOn(service->Stop(Context())), StatusIs(absl::StatusCode::kInternal, "last error"));
+  EXPECT_THAT(BlockOn(service->Stop(Context())),
+              StatusIs(absl::StatusCode::kInternal, "last error"));
   EXPECT_THAT(notes_, ElementsAre("a: listed", "b: listed", "c: not listed", "d: not listed"));
 }
 
@@ -128,7 +138,8 @@ TEST_F(Lifecycle, StopsTwiceAndWithoutAStart) {
 // Holds every Hello until it is let go, or its context ends.
 class Gate final : public interop::Greeter {
  public:
-  Task<absl::Status> Hello(const Context& ctx, const helloworld::HelloRequest&, helloworld::HelloResponse& response) override {
+  Task<absl::Status> Hello(const Context& ctx, const helloworld::HelloRequest&,
+                           helloworld::HelloResponse& response) override {
     entered = true;
     const absl::StatusOr<bool> opened = co_await Await(ctx, open);
     cancelled = absl::IsCancelled(opened.status());
@@ -142,7 +153,9 @@ class Gate final : public interop::Greeter {
 // A Hello that runs beside the test.
 class BackgroundHello {
  public:
-  explicit BackgroundHello(const registry::Options& registry) : caller_(NewCaller(registry)) { Spawn(scope_, Call()); }
+  explicit BackgroundHello(const registry::Options& registry) : caller_(NewCaller(registry)) {
+    Spawn(scope_, Call());
+  }
   bool ended() const { return scope_.running() == 0; }
   absl::StatusOr<helloworld::HelloResponse> Answer() {
     scope_.Join();
@@ -150,7 +163,9 @@ class BackgroundHello {
   }
 
  private:
-  Task<void> Call() { answer_ = co_await greeter_.Hello(WithTimeout(Context(), absl::Minutes(5)), Named("x")); }
+  Task<void> Call() {
+    answer_ = co_await greeter_.Hello(WithTimeout(Context(), absl::Minutes(5)), Named("x"));
+  }
 
   std::unique_ptr<Service> caller_;
   helloworld::GreeterService greeter_{"helloworld", caller_->client()};
@@ -304,7 +319,8 @@ TEST_F(Lifecycle, RunFailsWithTheErrorOfTheStop) {
   EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("helloworld: not flushed\n"));
 }
 
-// Runs a service to which `signals` SIGTERMs come: the first while it runs, the second while it stops.
+// Runs a service to which `signals` SIGTERMs come: the first while it runs, the second while it
+// stops.
 int RunUnderSignals(bool handle_signals, int signals) {
   const auto raise = [](Context) -> Task<absl::Status> {
     kill(getpid(), SIGTERM);
@@ -320,7 +336,8 @@ int RunUnderSignals(bool handle_signals, int signals) {
 
 TEST(LifecycleDeathTest, ASecondSignalEndsTheProcessAtOnce) {
   ::testing::GTEST_FLAG(death_test_style) = "threadsafe";
-  EXPECT_EXIT(std::exit(RunUnderSignals(true, 2)), ::testing::ExitedWithCode(128 + SIGTERM), "second signal");
+  EXPECT_EXIT(std::exit(RunUnderSignals(true, 2)), ::testing::ExitedWithCode(128 + SIGTERM),
+              "second signal");
 }
 
 TEST(LifecycleDeathTest, LeavesSignalsAloneWhenItIsTold) {
@@ -344,7 +361,8 @@ TEST_F(Lifecycle, StaysOutOfTheRegistryWhileItsCheckFails) {
   EXPECT_FALSE(discovery_.Lists());
   auto caller = NewCaller(registry_);
   helloworld::GreeterService greeter("helloworld", caller->client());
-  EXPECT_THAT(BlockOn(greeter.Hello(Context(), Named("x"), {.addresses = {server.address()}})), IsOk());
+  EXPECT_THAT(BlockOn(greeter.Hello(Context(), Named("x"), {.addresses = {server.address()}})),
+              IsOk());
 
   healthy = true;
   EXPECT_TRUE(Eventually([&] { return discovery_.Lists(); }));
@@ -404,7 +422,8 @@ TEST_F(ScriptedLifecycle, ServesWhileTheRegistryIsDownAndRegistersLater) {
   EXPECT_FALSE(discovery_.Lists());
   auto caller = NewCaller(registry_);
   helloworld::GreeterService greeter("helloworld", caller->client());
-  EXPECT_THAT(BlockOn(greeter.Hello(Context(), Named("x"), {.addresses = {server.address()}})), IsOk());
+  EXPECT_THAT(BlockOn(greeter.Hello(Context(), Named("x"), {.addresses = {server.address()}})),
+              IsOk());
   script_.down = false;
   EXPECT_TRUE(Eventually([&] { return discovery_.Lists(); }));
 }
@@ -447,7 +466,8 @@ TEST_F(ScriptedLifecycle, ClosesItsPortThoughTheRegistryIsDown) {
   auto service = NewGreeter(std::move(options));
   ASSERT_THAT(BlockOn(service->Start(Context())), IsOk());
   script_.down = true;
-  EXPECT_THAT(BlockOn(service->Stop(Context())), StatusIs(absl::StatusCode::kUnavailable, "the registry is down"));
+  EXPECT_THAT(BlockOn(service->Stop(Context())),
+              StatusIs(absl::StatusCode::kUnavailable, "the registry is down"));
   EXPECT_THAT(StartWithAddress(service->server()->record().nodes[0].address), IsOk());
 }
 
@@ -457,7 +477,8 @@ TEST_F(Lifecycle, RefusesTwoHandlersOfOneEndpoint) {
   auto service = NewGreeter(GreeterOptions(registry_));
   helloworld::RegisterGreeterHandler(*service->server(), std::make_shared<interop::Greeter>());
   EXPECT_THAT(BlockOn(service->Start(Context())),
-              StatusIs(absl::StatusCode::kAlreadyExists, AllOf(HasSubstr("\"Greeter."), HasSubstr("is registered twice"))));
+              StatusIs(absl::StatusCode::kAlreadyExists,
+                       AllOf(HasSubstr("\"Greeter."), HasSubstr("is registered twice"))));
   EXPECT_FALSE(discovery_.Lists());
 }
 
@@ -480,7 +501,8 @@ TEST_F(Lifecycle, RefusesAPortThatIsTaken) {
   RunningGreeter first(GreeterOptions(registry_));
   EXPECT_THAT(StartWithAddress(first.address()),
               StatusIs(absl::StatusCode::kUnavailable,
-                       "cannot listen on " + first.address() + " (flag --server_address): Address already in use"));
+                       "cannot listen on " + first.address() +
+                           " (flag --server_address): Address already in use"));
 }
 
 TEST_F(Lifecycle, TakesTheFirstFreePortOfARange) {
@@ -502,16 +524,18 @@ TEST_F(Lifecycle, RefusesARangeWithoutAFreePort) {
 }
 
 TEST_F(Lifecycle, RefusesAddressesThatCannotBeRead) {
-  for (const std::string address : {"nonsense", "127.0.0.1:http", "127.0.0.1:70000", "127.0.0.1:90-80", "::1:80"}) {
-    EXPECT_THAT(StartWithAddress(address),
-                StatusIs(absl::StatusCode::kInvalidArgument,
-                         AllOf(HasSubstr("\"" + address + "\""), HasSubstr("(flag --server_address)"))));
+  for (const std::string address :
+       {"nonsense", "127.0.0.1:http", "127.0.0.1:70000", "127.0.0.1:90-80", "::1:80"}) {
+    EXPECT_THAT(StartWithAddress(address), StatusIs(absl::StatusCode::kInvalidArgument,
+                                                    AllOf(HasSubstr("\"" + address + "\""),
+                                                          HasSubstr("(flag --server_address)"))));
   }
 }
 
 TEST_F(Lifecycle, RefusesAnAddressOfAnotherMachine) {
   EXPECT_THAT(StartWithAddress("192.0.2.1:0"),
-              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("cannot listen on 192.0.2.1:0 (flag --server_address)")));
+              StatusIs(absl::StatusCode::kUnavailable,
+                       HasSubstr("cannot listen on 192.0.2.1:0 (flag --server_address)")));
 }
 
 // A Start with TLS of these files; what they hold, if anything, is written first.
@@ -522,7 +546,8 @@ class LifecycleTls : public Lifecycle {
     std::ofstream(path) << text;
     return path;
   }
-  absl::Status StartWithTls(const std::string& cert, const std::string& key, const std::string& ca = "") {
+  absl::Status StartWithTls(const std::string& cert, const std::string& key,
+                            const std::string& ca = "") {
     ServiceOptions options = GreeterOptions(registry_);
     options.server.tls_cert = cert;
     options.server.tls_key = key;
@@ -530,34 +555,44 @@ class LifecycleTls : public Lifecycle {
     return BlockOn(NewGreeter(std::move(options))->Start(Context()));
   }
 
-  const std::string cert_ = File("cert.pem", "-----BEGIN CERTIFICATE-----\nbm90IG9uZQ==\n-----END CERTIFICATE-----\n");
-  const std::string key_ = File("key.pem", "-----BEGIN PRIVATE KEY-----\nbm90IG9uZQ==\n-----END PRIVATE KEY-----\n");
+  const std::string cert_ =
+      File("cert.pem", "-----BEGIN CERTIFICATE-----\nbm90IG9uZQ==\n-----END CERTIFICATE-----\n");
+  const std::string key_ =
+      File("key.pem", "-----BEGIN PRIVATE KEY-----\nbm90IG9uZQ==\n-----END PRIVATE KEY-----\n");
 };
 
 TEST_F(LifecycleTls, RefusesACertificateThatCannotBeRead) {
-  EXPECT_THAT(StartWithTls("/nowhere/cert.pem", key_),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       "cannot read /nowhere/cert.pem (flag --server_tls_cert): No such file or directory"));
+  EXPECT_THAT(
+      StartWithTls("/nowhere/cert.pem", key_),
+      StatusIs(
+          absl::StatusCode::kInvalidArgument,
+          "cannot read /nowhere/cert.pem (flag --server_tls_cert): No such file or directory"));
   EXPECT_THAT(StartWithTls(cert_, "/nowhere/key.pem"),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("/nowhere/key.pem (flag --server_tls_key)")));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("/nowhere/key.pem (flag --server_tls_key)")));
   EXPECT_THAT(StartWithTls(cert_, key_, "/nowhere/ca.pem"),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("/nowhere/ca.pem (flag --server_tls_ca)")));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("/nowhere/ca.pem (flag --server_tls_ca)")));
 }
 
 TEST_F(LifecycleTls, RefusesAFileThatHoldsNoCertificate) {
   const std::string text = File("text.pem", "hello");
   EXPECT_THAT(StartWithTls(text, key_),
-              StatusIs(absl::StatusCode::kInvalidArgument, text + " (flag --server_tls_cert) holds no PEM CERTIFICATE"));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       text + " (flag --server_tls_cert) holds no PEM CERTIFICATE"));
   EXPECT_THAT(StartWithTls(cert_, cert_),
-              StatusIs(absl::StatusCode::kInvalidArgument, cert_ + " (flag --server_tls_key) holds no PEM PRIVATE KEY"));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       cert_ + " (flag --server_tls_key) holds no PEM PRIVATE KEY"));
   const std::string empty = File("empty.pem", "");
   EXPECT_THAT(StartWithTls(empty, key_),
-              StatusIs(absl::StatusCode::kInvalidArgument, "cannot read " + empty + " (flag --server_tls_cert): it is empty"));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "cannot read " + empty + " (flag --server_tls_cert): it is empty"));
 }
 
 TEST_F(LifecycleTls, RefusesACertificateThatIsNone) {
   EXPECT_THAT(StartWithTls(cert_, key_),
-              StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr(cert_), HasSubstr("--server_tls_cert"))));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr(cert_), HasSubstr("--server_tls_cert"))));
 }
 
 TEST_F(LifecycleTls, RefusesHalfAPair) {
@@ -565,7 +600,8 @@ TEST_F(LifecycleTls, RefusesHalfAPair) {
               StatusIs(absl::StatusCode::kInvalidArgument,
                        "--server_tls_cert and --server_tls_key go together: only one is set"));
   EXPECT_THAT(StartWithTls("", "", cert_),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--server_tls_ca needs --server_tls_cert")));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("--server_tls_ca needs --server_tls_cert")));
 }
 
 // ---- The record ----
@@ -585,34 +621,39 @@ TEST_F(Lifecycle, RegistersWhatGoMicroRegisters) {
   ASSERT_EQ(record.nodes.size(), 1u);
   EXPECT_EQ(record.nodes[0].id, "helloworld-one");
   EXPECT_THAT(record.nodes[0].address, HasSubstr("127.0.0.1:"));
-  EXPECT_EQ(record.nodes[0].metadata,
-            (registry::Labels{{"broker", "memory"},
-                              {"protocol", "grpc"},
-                              {"registry", "memory"},
-                              {"server", "grpc"},
-                              {"transport", "grpc"},
-                              {"zone", "a"}}));
+  EXPECT_EQ(record.nodes[0].metadata, (registry::Labels{{"broker", "memory"},
+                                                        {"protocol", "grpc"},
+                                                        {"registry", "memory"},
+                                                        {"server", "grpc"},
+                                                        {"transport", "grpc"},
+                                                        {"zone", "a"}}));
 
   std::vector<std::string> names;
   for (const registry::Endpoint& endpoint : record.endpoints) names.push_back(endpoint.name);
-  EXPECT_THAT(names, ElementsAre("Greeter.Chat", "Greeter.Count", "Greeter.Echo", "Greeter.Fail", "Greeter.Hello",
-                                 "Greeter.Meta", "Greeter.Sleep", "Greeter.Sum"));
+  EXPECT_THAT(names, ElementsAre("Greeter.Chat", "Greeter.Count", "Greeter.Echo", "Greeter.Fail",
+                                 "Greeter.Hello", "Greeter.Meta", "Greeter.Sleep", "Greeter.Sum"));
 }
 
 TEST_F(Lifecycle, DescribesEachEndpointByItsTypes) {
   RunningGreeter server(GreeterOptions(registry_));
   const registry::Labels stream = {{"stream", "true"}};
-  const registry::Value context{.name = "Context", .type = "Context"}, streamed{.name = "Stream", .type = "Stream"};
+  const registry::Value context{.name = "Context", .type = "Context"},
+      streamed{.name = "Stream", .type = "Stream"};
   std::map<std::string, registry::Endpoint> endpoints;
-  for (const registry::Endpoint& endpoint : server->server()->record().endpoints) endpoints[endpoint.name] = endpoint;
+  for (const registry::Endpoint& endpoint : server->server()->record().endpoints)
+    endpoints[endpoint.name] = endpoint;
   EXPECT_EQ(endpoints["Greeter.Hello"],
-            (registry::Endpoint{
-                .name = "Greeter.Hello",
-                .request = {.name = "HelloRequest", .type = "HelloRequest", .values = {{.name = "name", .type = "string"}}},
-                .response = {.name = "HelloResponse", .type = "HelloResponse", .values = {{.name = "greeting", .type = "string"}}}}));
+            (registry::Endpoint{.name = "Greeter.Hello",
+                                .request = {.name = "HelloRequest",
+                                            .type = "HelloRequest",
+                                            .values = {{.name = "name", .type = "string"}}},
+                                .response = {.name = "HelloResponse",
+                                             .type = "HelloResponse",
+                                             .values = {{.name = "greeting", .type = "string"}}}}));
   for (const std::string name : {"Greeter.Chat", "Greeter.Count", "Greeter.Sum"}) {
     EXPECT_EQ(endpoints[name],
-              (registry::Endpoint{.name = name, .request = context, .response = streamed, .metadata = stream}));
+              (registry::Endpoint{
+                  .name = name, .request = context, .response = streamed, .metadata = stream}));
   }
 }
 
@@ -634,7 +675,8 @@ TEST_F(Lifecycle, GivesEveryServiceAnIdOfItsOwn) {
 
 TEST_F(Lifecycle, ServesInternalHandlersWithoutAdvertisingThem) {
   auto service = NewService(GreeterOptions(registry_));
-  helloworld::RegisterGreeterHandler(*service->server(), std::make_shared<interop::Greeter>(), {.internal = true});
+  helloworld::RegisterGreeterHandler(*service->server(), std::make_shared<interop::Greeter>(),
+                                     {.internal = true});
   ASSERT_THAT(BlockOn(service->Start(Context())), IsOk());
   EXPECT_THAT(service->server()->record().endpoints, IsEmpty());
   helloworld::GreeterService greeter("helloworld", service->client());
@@ -644,11 +686,13 @@ TEST_F(Lifecycle, ServesInternalHandlersWithoutAdvertisingThem) {
 
 TEST_F(Lifecycle, AddsTheHandlersMetadataToItsEndpoints) {
   auto service = NewService(GreeterOptions(registry_));
-  helloworld::RegisterGreeterHandler(*service->server(), std::make_shared<interop::Greeter>(),
-                                     {.endpoint_metadata = {{"Greeter.Hello", {{"description", "greets"}}}}});
+  helloworld::RegisterGreeterHandler(
+      *service->server(), std::make_shared<interop::Greeter>(),
+      {.endpoint_metadata = {{"Greeter.Hello", {{"description", "greets"}}}}});
   ASSERT_THAT(BlockOn(service->Start(Context())), IsOk());
   for (const registry::Endpoint& endpoint : service->server()->record().endpoints) {
-    EXPECT_EQ(endpoint.metadata.contains("description"), endpoint.name == "Greeter.Hello") << endpoint.name;
+    EXPECT_EQ(endpoint.metadata.contains("description"), endpoint.name == "Greeter.Hello")
+        << endpoint.name;
   }
   EXPECT_THAT(BlockOn(service->Stop(Context())), IsOk());
 }

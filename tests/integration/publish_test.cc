@@ -39,7 +39,8 @@ class Inbox {
 Subscriber Into(Inbox& inbox, std::string prefix = "", SubscriberOptions options = {}) {
   return NewSubscriber<helloworld::HelloRequest>(
       "greetings",
-      [&inbox, prefix](const Context& ctx, const helloworld::HelloRequest& request) -> Task<absl::Status> {
+      [&inbox, prefix](const Context& ctx,
+                       const helloworld::HelloRequest& request) -> Task<absl::Status> {
         inbox.Put(prefix + request.name() + std::string(ctx.metadata().Get("who").value_or("")));
         co_return absl::OkStatus();
       },
@@ -78,7 +79,9 @@ TEST_F(Publish, GivesEachMessageToOneOfAQueue) {
   auto one = Start(Options(), {Into(inbox_, "1:", {.queue = "q"})});
   auto two = Start(Options(), {Into(inbox_, "2:", {.queue = "q"})});
   for (const char* name : {"a", "b", "c", "d"}) {
-    EXPECT_THAT(BlockOn(one->client()->Publish(Context(), "greetings", Named(name), {.content_type = "application/json"})), IsOk());
+    EXPECT_THAT(BlockOn(one->client()->Publish(Context(), "greetings", Named(name),
+                                               {.content_type = "application/json"})),
+                IsOk());
   }
   const std::vector<std::string> arrived = inbox_.Wait(4);
   ASSERT_EQ(arrived.size(), 4u);
@@ -92,7 +95,8 @@ TEST_F(Publish, GivesEachMessageToOneOfAQueue) {
 TEST_F(Publish, RunsSubscriberWrappersOutermostFirstAndSurvivesAThrow) {
   const auto wrapper = [&](std::string name) -> SubscriberWrapper {
     return [&inbox = inbox_, name](SubscriberFunc next) -> SubscriberFunc {
-      return [&inbox, name, next = std::move(next)](const Context& ctx, const Publication& publication) -> Task<absl::Status> {
+      return [&inbox, name, next = std::move(next)](
+                 const Context& ctx, const Publication& publication) -> Task<absl::Status> {
         inbox.Put(name + " " + std::string(publication.topic));
         co_return co_await next(ctx, publication);
       };
@@ -100,14 +104,17 @@ TEST_F(Publish, RunsSubscriberWrappersOutermostFirstAndSurvivesAThrow) {
   };
   ServiceOptions options = Options();
   options.subscriber_wrappers = {wrapper("outer"), wrapper("inner")};
-  auto service = Start(std::move(options), {NewSubscriber<helloworld::HelloRequest>(
-                                               "greetings", [](const Context&, const helloworld::HelloRequest&) -> Task<absl::Status> {
-                                                 throw std::runtime_error("no mood");
-                                                 co_return absl::OkStatus();
-                                               })});
+  auto service = Start(
+      std::move(options),
+      {NewSubscriber<helloworld::HelloRequest>(
+          "greetings", [](const Context&, const helloworld::HelloRequest&) -> Task<absl::Status> {
+            throw std::runtime_error("no mood");
+            co_return absl::OkStatus();
+          })});
   EXPECT_THAT(BlockOn(service->client()->Publish(Context(), "greetings", Named("x"), {})), IsOk());
   EXPECT_THAT(BlockOn(service->client()->Publish(Context(), "greetings", Named("x"), {})), IsOk());
-  EXPECT_THAT(inbox_.Wait(4), ElementsAre("outer greetings", "inner greetings", "outer greetings", "inner greetings"));
+  EXPECT_THAT(inbox_.Wait(4), ElementsAre("outer greetings", "inner greetings", "outer greetings",
+                                          "inner greetings"));
   EXPECT_THAT(BlockOn(service->Stop(Context())), IsOk());
 }
 
@@ -125,18 +132,22 @@ TEST_F(Publish, AdvertisesSubscribers) {
 TEST_F(Publish, AfterStopNothingArrives) {
   auto service = Start(Options(), {Into(inbox_)});
   auto other = Start(Options(), {});
-  EXPECT_THAT(BlockOn(other->client()->Publish(Context(), "greetings", Named("before"), {})), IsOk());
+  EXPECT_THAT(BlockOn(other->client()->Publish(Context(), "greetings", Named("before"), {})),
+              IsOk());
   EXPECT_THAT(inbox_.Wait(1), ElementsAre("before"));
   EXPECT_THAT(BlockOn(service->Stop(Context())), IsOk());
-  EXPECT_THAT(BlockOn(other->client()->Publish(Context(), "greetings", Named("after"), {})), IsOk());
+  EXPECT_THAT(BlockOn(other->client()->Publish(Context(), "greetings", Named("after"), {})),
+              IsOk());
   EXPECT_THAT(BlockOn(other->Stop(Context())), IsOk());
   EXPECT_THAT(inbox_.Wait(1), ElementsAre("before"));
 }
 
 TEST_F(Publish, RefusesAContentTypeWithoutACodec) {
   auto service = Start(Options(), {});
-  EXPECT_THAT(BlockOn(service->client()->Publish(Context(), "greetings", Named("x"), {.content_type = "text/zonk"})),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("unsupported Content-Type: text/zonk")));
+  EXPECT_THAT(BlockOn(service->client()->Publish(Context(), "greetings", Named("x"),
+                                                 {.content_type = "text/zonk"})),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("unsupported Content-Type: text/zonk")));
   EXPECT_THAT(BlockOn(service->Stop(Context())), IsOk());
 }
 

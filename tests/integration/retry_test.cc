@@ -22,7 +22,8 @@ absl::Duration AtOnce(const Request&, int) { return absl::ZeroDuration(); }
 class Answering final : public interop::Greeter {
  public:
   explicit Answering(absl::Status status) : status_(std::move(status)) {}
-  Task<absl::Status> Hello(const Context&, const helloworld::HelloRequest&, helloworld::HelloResponse&) override {
+  Task<absl::Status> Hello(const Context&, const helloworld::HelloRequest&,
+                           helloworld::HelloResponse&) override {
     ++calls;
     co_return status_;
   }
@@ -42,8 +43,8 @@ class Attempts {
  public:
   CallWrapper Recorder() {
     return [this](CallFunc next) -> CallFunc {
-      return [this, next](const Context& ctx, const registry::Node& node, const Request& request, codec::Body response,
-                          const CallOptions& options) {
+      return [this, next](const Context& ctx, const registry::Node& node, const Request& request,
+                          codec::Body response, const CallOptions& options) {
         {
           MutexLock lock(mutex_);
           nodes_.push_back(node.id);
@@ -66,9 +67,10 @@ class Retry : public ::testing::Test {
  protected:
   // A node of the Greeter's record where nobody listens.
   void RegisterDeadNode() {
-    const registry::Service dead{.name = "helloworld",
-                                 .version = "1.0.0",
-                                 .nodes = {{.id = "dead", .address = "127.0.0.1:1", .metadata = {{"state", "dead"}}}}};
+    const registry::Service dead{
+        .name = "helloworld",
+        .version = "1.0.0",
+        .nodes = {{.id = "dead", .address = "127.0.0.1:1", .metadata = {{"state", "dead"}}}}};
     ASSERT_THAT(BlockOn(caller_->registry()->Register(Context(), dead, {})), IsOk());
   }
 
@@ -78,7 +80,8 @@ class Retry : public ::testing::Test {
 
   const registry::Options registry_ = OwnRegistry();
   Attempts attempts_;
-  std::unique_ptr<Service> caller_ = NewCaller(registry_, {.backoff = AtOnce, .call_wrappers = {attempts_.Recorder()}});
+  std::unique_ptr<Service> caller_ =
+      NewCaller(registry_, {.backoff = AtOnce, .call_wrappers = {attempts_.Recorder()}});
   helloworld::GreeterService greeter_{"helloworld", caller_->client()};
 };
 
@@ -102,7 +105,8 @@ TEST_F(Retry, MakesOneAttemptMoreThanRetries) {
 // Answers with the error code that the name is.
 class AnsweringByName final : public interop::Greeter {
  public:
-  Task<absl::Status> Hello(const Context&, const helloworld::HelloRequest& request, helloworld::HelloResponse&) override {
+  Task<absl::Status> Hello(const Context&, const helloworld::HelloRequest& request,
+                           helloworld::HelloResponse&) override {
     ++calls;
     co_return errors::New("helloworld", "no", std::stoi(request.name()));
   }
@@ -114,7 +118,8 @@ TEST_F(Retry, LeavesEveryOtherErrorAloneByDefault) {
   RunningGreeter server(GreeterOptions(registry_), handler);
   for (const int code : {400, 401, 403, 404, 405, 409, 412, 429, 500, 501, 503, 599}) {
     handler->calls = 0;
-    EXPECT_THAT(BlockOn(greeter_.Hello(Context(), Named(std::to_string(code)))), IsMicroError(code, "helloworld", "no"));
+    EXPECT_THAT(BlockOn(greeter_.Hello(Context(), Named(std::to_string(code)))),
+                IsMicroError(code, "helloworld", "no"));
     EXPECT_EQ(handler->calls, 1) << "with code " << code;
   }
 }
@@ -153,7 +158,8 @@ TEST_F(Retry, AsksForThePauseBeforeEveryAttempt) {
 }
 
 TEST_F(Retry, GoesToAnotherNodeWhileThereIsOne) {
-  RunningGreeter one(GreeterOptions(registry_), TimingOut()), other(GreeterOptions(registry_), TimingOut());
+  RunningGreeter one(GreeterOptions(registry_), TimingOut()),
+      other(GreeterOptions(registry_), TimingOut());
   for (int i = 0; i < 20; ++i) {
     EXPECT_THAT(Hello({.retries = 1}), IsMicroError(408));
     EXPECT_THAT(attempts_.Take(), UnorderedElementsAre(one.node_id(), other.node_id()));
@@ -168,7 +174,10 @@ TEST_F(Retry, GoesToTheOnlyNodeAgain) {
 
 TEST_F(Retry, GoesThroughGivenAddressesInTurn) {
   RunningGreeter server(GreeterOptions(registry_));
-  EXPECT_THAT(Hello({.addresses = {"127.0.0.1:1", server.address()}, .retries = 1, .retry = RetryOnErrorOrUnsent}), IsOk());
+  EXPECT_THAT(Hello({.addresses = {"127.0.0.1:1", server.address()},
+                     .retries = 1,
+                     .retry = RetryOnErrorOrUnsent}),
+              IsOk());
   EXPECT_THAT(attempts_.Take(), ElementsAre("127.0.0.1:1", server.address()));
 }
 
@@ -184,7 +193,8 @@ TEST_F(Retry, SendsWhatNeverLeftToAnotherNode) {
 }
 
 TEST_F(Retry, DoesNotTakeAnAnswerForSomethingUnsent) {
-  const auto handler = std::make_shared<Answering>(absl::UnavailableError("failed to connect to all addresses"));
+  const auto handler =
+      std::make_shared<Answering>(absl::UnavailableError("failed to connect to all addresses"));
   RunningGreeter server(GreeterOptions(registry_), handler);
   EXPECT_THAT(Hello({.retry = RetryOnErrorOrUnsent}), StatusIs(absl::StatusCode::kUnavailable));
   EXPECT_EQ(handler->calls, 1);
@@ -195,8 +205,9 @@ TEST_F(Retry, AvoidsANodeThatCouldNotBeReached) {
   RunningGreeter server(GreeterOptions(registry_));
   // Eight failures in a row keep the node out for ten seconds.
   for (int i = 0; i < 8; ++i) {
-    EXPECT_THAT(Hello({.select = {.filters = {selector::Label("state", "dead")}}}),
-                StatusIs(absl::StatusCode::kUnavailable, HasSubstr("connection error: 127.0.0.1:1")));
+    EXPECT_THAT(
+        Hello({.select = {.filters = {selector::Label("state", "dead")}}}),
+        StatusIs(absl::StatusCode::kUnavailable, HasSubstr("connection error: 127.0.0.1:1")));
   }
   EXPECT_THAT(attempts_.Take(), Each("dead"));
   for (int i = 0; i < 50; ++i) EXPECT_THAT(Hello(), IsOk());
@@ -215,23 +226,27 @@ TEST_F(Retry, ReturnsTheLastErrorInsteadOfWaitingPastTheDeadline) {
 // Holds every Hello until its caller's deadline.
 class Hanging final : public interop::Greeter {
  public:
-  Task<absl::Status> Hello(const Context& ctx, const helloworld::HelloRequest&, helloworld::HelloResponse&) override {
+  Task<absl::Status> Hello(const Context& ctx, const helloworld::HelloRequest&,
+                           helloworld::HelloResponse&) override {
     co_return co_await micro::Sleep(ctx, absl::InfiniteDuration());
   }
 };
 
 TEST_F(Retry, TheCallersDeadlineBoundsAllAttemptsTogether) {
   RunningGreeter server(GreeterOptions(registry_), std::make_shared<Hanging>());
-  EXPECT_THAT(Hello({.retries = 1000, .retry = RetryAlways}, WithTimeout(Context(), absl::Milliseconds(200))),
+  EXPECT_THAT(Hello({.retries = 1000, .retry = RetryAlways},
+                    WithTimeout(Context(), absl::Milliseconds(200))),
               StatusIs(absl::StatusCode::kDeadlineExceeded));
-  // The server may see the end a moment before the caller, who then has time for a few very short ones.
+  // The server may see the end a moment before the caller, who then has time for a few very short
+  // ones.
   EXPECT_LT(attempts_.Take().size(), 100u);
 }
 
 TEST_F(Retry, TheRequestTimeoutBoundsAllAttemptsTogether) {
   RunningGreeter server(GreeterOptions(registry_), std::make_shared<Hanging>());
-  EXPECT_THAT(Hello({.retries = 1000, .request_timeout = absl::Milliseconds(200), .retry = RetryAlways}),
-              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(
+      Hello({.retries = 1000, .request_timeout = absl::Milliseconds(200), .retry = RetryAlways}),
+      StatusIs(absl::StatusCode::kDeadlineExceeded));
   EXPECT_LT(attempts_.Take().size(), 100u);
 }
 
@@ -258,7 +273,8 @@ TEST_F(Retry, ACancellationEndsThePauseBetweenAttempts) {
 
 TEST(ExponentialBackoff, IsGoMicrosTableWithItsUpperHalfAsJitter) {
   EXPECT_EQ(ExponentialBackoff({}, 0), absl::ZeroDuration());
-  constexpr double kSeconds[] = {0.1, 0.6, 1.9, 4.3, 7.9, 13.0, 19.8, 28.5, 39.2, 52.2, 67.7, 85.8, 106.6, 120, 120, 120};
+  constexpr double kSeconds[] = {0.1,  0.6,  1.9,  4.3,  7.9,   13.0, 19.8, 28.5,
+                                 39.2, 52.2, 67.7, 85.8, 106.6, 120,  120,  120};
   for (int attempt = 1; attempt <= 16; ++attempt) {
     const absl::Duration longest = absl::Seconds(kSeconds[attempt - 1]);
     absl::Duration least = absl::InfiniteDuration(), most;

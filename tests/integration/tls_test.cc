@@ -70,13 +70,15 @@ TEST_F(Tls, CarriesStreams) {
 
 TEST_F(Tls, IsRefusedByACallerThatTrustsAnotherAuthority) {
   RunningGreeter server(TlsOptions());
-  EXPECT_THAT(Hello({.tls_ca = Made().stranger.cert()}),
-              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("connection error: " + server.address())));
+  EXPECT_THAT(
+      Hello({.tls_ca = Made().stranger.cert()}),
+      StatusIs(absl::StatusCode::kUnavailable, HasSubstr("connection error: " + server.address())));
 }
 
 TEST_F(Tls, IsRefusedByACallerThatTrustsTheSystemsAuthorities) {
   RunningGreeter server(TlsOptions());
-  EXPECT_THAT(Hello({.tls = true}), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("connection error")));
+  EXPECT_THAT(Hello({.tls = true}),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("connection error")));
 }
 
 TEST_F(Tls, IsRefusedUnderANameThatItsCertificateDoesNotBear) {
@@ -87,12 +89,14 @@ TEST_F(Tls, IsRefusedUnderANameThatItsCertificateDoesNotBear) {
 
 TEST_F(Tls, IsTakenUnderAnyNameThatItsCertificateBears) {
   RunningGreeter server(TlsOptions());
-  EXPECT_THAT(Hello({.tls_ca = Made().authority.cert(), .tls_server_name = "greeter.test"}), IsOk());
+  EXPECT_THAT(Hello({.tls_ca = Made().authority.cert(), .tls_server_name = "greeter.test"}),
+              IsOk());
 }
 
 TEST_F(Tls, RefusesACallerInPlainText) {
   RunningGreeter server(TlsOptions());
-  EXPECT_THAT(Hello({}), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("connection error: " + server.address())));
+  EXPECT_THAT(Hello({}), StatusIs(absl::StatusCode::kUnavailable,
+                                  HasSubstr("connection error: " + server.address())));
 }
 
 TEST_F(Tls, DoesNotReachAServerInPlainText) {
@@ -110,7 +114,10 @@ TEST_F(Tls, ServesOnAfterThoseItRefused) {
 
 TEST_F(Tls, MutuallyAnswersACallerWithACertificateOfItsAuthority) {
   RunningGreeter server(MutualTlsOptions());
-  EXPECT_THAT(Hello({.tls_ca = Made().authority.cert(), .tls_cert = Made().caller.cert, .tls_key = Made().caller.key}), IsOk());
+  EXPECT_THAT(Hello({.tls_ca = Made().authority.cert(),
+                     .tls_cert = Made().caller.cert,
+                     .tls_key = Made().caller.key}),
+              IsOk());
 }
 
 TEST_F(Tls, MutuallyRefusesACallerWithoutACertificate) {
@@ -131,14 +138,16 @@ TEST_F(Tls, ACallersFilesThatCannotBeReadAreNamed) {
   const auto init = [&](std::vector<std::string> arguments) {
     return NewService({.name = "caller", .registry = "memory"})->Init(std::move(arguments));
   };
-  EXPECT_THAT(init({"--client_tls_ca=/nowhere/ca.pem"}),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       "cannot read /nowhere/ca.pem (flag --client_tls_ca): No such file or directory"));
+  EXPECT_THAT(
+      init({"--client_tls_ca=/nowhere/ca.pem"}),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               "cannot read /nowhere/ca.pem (flag --client_tls_ca): No such file or directory"));
   EXPECT_THAT(init({"--client_tls_cert=" + Made().caller.cert}),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        "--client_tls_cert and --client_tls_key go together: only one is set"));
   EXPECT_THAT(init({"--client_tls_ca=" + Made().caller.key}),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("(flag --client_tls_ca) holds no PEM CERTIFICATE")));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("(flag --client_tls_ca) holds no PEM CERTIFICATE")));
 }
 
 }  // namespace

@@ -33,7 +33,8 @@ class Notes {
 // Wrappers that note when a call goes in and when it comes out.
 HandlerWrapper NotingHandler(Notes& notes, std::string name) {
   return [&notes, name](HandlerFunc next) -> HandlerFunc {
-    return [&notes, name, next](const Context& ctx, const Request& request, Response response) -> Task<absl::Status> {
+    return [&notes, name, next](const Context& ctx, const Request& request,
+                                Response response) -> Task<absl::Status> {
       notes.Add(name + " in");
       const absl::Status status = co_await next(ctx, request, response);
       notes.Add(name + " out");
@@ -44,8 +45,9 @@ HandlerWrapper NotingHandler(Notes& notes, std::string name) {
 
 CallWrapper NotingCall(Notes& notes, std::string name) {
   return [&notes, name](CallFunc next) -> CallFunc {
-    return [&notes, name, next](const Context& ctx, const registry::Node& node, const Request& request,
-                                codec::Body response, const CallOptions& options) -> Task<absl::Status> {
+    return [&notes, name, next](const Context& ctx, const registry::Node& node,
+                                const Request& request, codec::Body response,
+                                const CallOptions& options) -> Task<absl::Status> {
       notes.Add(name + " in");
       const absl::Status status = co_await next(ctx, node, request, response, options);
       notes.Add(name + " out");
@@ -59,13 +61,16 @@ class NotingClient final : public ForwardingClient {
   NotingClient(Notes& notes, std::string name, std::shared_ptr<Client> next)
       : ForwardingClient(std::move(next)), notes_(notes), name_(std::move(name)) {}
 
-  Task<absl::Status> Call(Context ctx, Request request, codec::Body response, CallOptions options) override {
+  Task<absl::Status> Call(Context ctx, Request request, codec::Body response,
+                          CallOptions options) override {
     notes_.Add(name_ + " in");
-    const absl::Status status = co_await next().Call(std::move(ctx), request, response, std::move(options));
+    const absl::Status status =
+        co_await next().Call(std::move(ctx), request, response, std::move(options));
     notes_.Add(name_ + " out");
     co_return status;
   }
-  Task<absl::StatusOr<std::unique_ptr<RawStream>>> Stream(Context ctx, Request request, CallOptions options) override {
+  Task<absl::StatusOr<std::unique_ptr<RawStream>>> Stream(Context ctx, Request request,
+                                                          CallOptions options) override {
     notes_.Add(name_ + " stream");
     return next().Stream(std::move(ctx), request, std::move(options));
   }
@@ -95,7 +100,8 @@ class Wrapper : public ::testing::Test {
 };
 
 TEST_F(Wrapper, TheFirstHandlerWrapperIsOutermost) {
-  RunningGreeter server(Wrapped(registry_, {NotingHandler(notes_, "first"), NotingHandler(notes_, "second")}));
+  RunningGreeter server(
+      Wrapped(registry_, {NotingHandler(notes_, "first"), NotingHandler(notes_, "second")}));
   auto caller = NewCaller(registry_);
   helloworld::GreeterService greeter("helloworld", caller->client());
   ASSERT_THAT(BlockOn(greeter.Hello(Context(), Named("x"))), IsOk());
@@ -109,28 +115,33 @@ TEST_F(Wrapper, TheServersOwnHandlerWrappersAreAroundTheServices) {
   auto caller = NewCaller(registry_);
   helloworld::GreeterService greeter("helloworld", caller->client());
   ASSERT_THAT(BlockOn(greeter.Hello(Context(), Named("x"))), IsOk());
-  EXPECT_THAT(notes_.Take(), ElementsAre("server's in", "service's in", "service's out", "server's out"));
+  EXPECT_THAT(notes_.Take(),
+              ElementsAre("server's in", "service's in", "service's out", "server's out"));
 }
 
 TEST_F(Wrapper, ACallGoesThroughClientThenCallWrappersAndTheCallsOwnLast) {
   RunningGreeter server(GreeterOptions(registry_));
-  auto caller = NewService({.name = "caller",
-                            .client = {.call_wrappers = {NotingCall(notes_, "call 1")}},
-                            .registry = "memory",
-                            .registry_options = registry_,
-                            .call_wrappers = {NotingCall(notes_, "call 2")},
-                            .client_wrappers = {Noting(notes_, "client 1"), Noting(notes_, "client 2")},
-                            .handle_signals = false});
+  auto caller =
+      NewService({.name = "caller",
+                  .client = {.call_wrappers = {NotingCall(notes_, "call 1")}},
+                  .registry = "memory",
+                  .registry_options = registry_,
+                  .call_wrappers = {NotingCall(notes_, "call 2")},
+                  .client_wrappers = {Noting(notes_, "client 1"), Noting(notes_, "client 2")},
+                  .handle_signals = false});
   helloworld::GreeterService greeter("helloworld", caller->client());
-  ASSERT_THAT(BlockOn(greeter.Hello(Context(), Named("x"),
-                                    {.wrappers = {NotingCall(notes_, "own 1"), NotingCall(notes_, "own 2")}})),
+  ASSERT_THAT(BlockOn(greeter.Hello(
+                  Context(), Named("x"),
+                  {.wrappers = {NotingCall(notes_, "own 1"), NotingCall(notes_, "own 2")}})),
               IsOk());
   EXPECT_THAT(notes_.Take(),
-              ElementsAre("client 1 in", "client 2 in", "call 1 in", "call 2 in", "own 1 in", "own 2 in", "own 2 out",
-                          "own 1 out", "call 2 out", "call 1 out", "client 2 out", "client 1 out"));
+              ElementsAre("client 1 in", "client 2 in", "call 1 in", "call 2 in", "own 1 in",
+                          "own 2 in", "own 2 out", "own 1 out", "call 2 out", "call 1 out",
+                          "client 2 out", "client 1 out"));
   ASSERT_THAT(BlockOn(greeter.Hello(Context(), Named("x"))), IsOk());
-  EXPECT_THAT(notes_.Take(), ElementsAre("client 1 in", "client 2 in", "call 1 in", "call 2 in", "call 2 out",
-                                         "call 1 out", "client 2 out", "client 1 out"));
+  EXPECT_THAT(notes_.Take(),
+              ElementsAre("client 1 in", "client 2 in", "call 1 in", "call 2 in", "call 2 out",
+                          "call 1 out", "client 2 out", "client 1 out"));
 }
 
 TEST_F(Wrapper, ACallWrapperSeesEachAttemptAndAClientWrapperTheCall) {
@@ -143,14 +154,17 @@ TEST_F(Wrapper, ACallWrapperSeesEachAttemptAndAClientWrapperTheCall) {
                             .handle_signals = false});
   helloworld::GreeterService greeter("helloworld", caller->client());
   const auto at_once = [](const Request&, int) { return absl::ZeroDuration(); };
-  EXPECT_THAT(BlockOn(greeter.Fail(Context(), {}, {.retries = 1, .backoff = at_once, .retry = RetryAlways})),
+  EXPECT_THAT(BlockOn(greeter.Fail(Context(), {},
+                                   {.retries = 1, .backoff = at_once, .retry = RetryAlways})),
               IsMicroError(404));
-  EXPECT_THAT(notes_.Take(), ElementsAre("client in", "call in", "call out", "call in", "call out", "client out"));
+  EXPECT_THAT(notes_.Take(),
+              ElementsAre("client in", "call in", "call out", "call in", "call out", "client out"));
 }
 
 TEST_F(Wrapper, AHandlerWrapperSeesTheRequestAndTheError) {
   const HandlerWrapper looking = [&](HandlerFunc next) -> HandlerFunc {
-    return [&, next](const Context& ctx, const Request& request, Response response) -> Task<absl::Status> {
+    return [&, next](const Context& ctx, const Request& request,
+                     Response response) -> Task<absl::Status> {
       notes_.Add(std::string(request.service) + " " + std::string(request.method.endpoint) + " " +
                  std::string(request.content_type) + (request.body.has_value() ? " body" : ""));
       absl::Status status = co_await next(ctx, request, response);
@@ -162,20 +176,24 @@ TEST_F(Wrapper, AHandlerWrapperSeesTheRequestAndTheError) {
   auto caller = NewCaller(registry_);
   helloworld::GreeterService greeter("helloworld", caller->client());
   EXPECT_THAT(BlockOn(greeter.Fail(Context(), {})), IsMicroError(404));
-  EXPECT_THAT(notes_.Take(), ElementsAre("helloworld Greeter.Fail application/grpc+proto body", "no such user"));
+  EXPECT_THAT(notes_.Take(),
+              ElementsAre("helloworld Greeter.Fail application/grpc+proto body", "no such user"));
 }
 
 TEST_F(Wrapper, AHandlerWrapperAnswersInPlaceOfTheHandler) {
   const HandlerWrapper guard = [](HandlerFunc next) -> HandlerFunc {
-    return [next](const Context& ctx, const Request& request, Response response) -> Task<absl::Status> {
-      if (request.method.endpoint != "Greeter.Hello") co_return co_await next(ctx, request, response);
+    return [next](const Context& ctx, const Request& request,
+                  Response response) -> Task<absl::Status> {
+      if (request.method.endpoint != "Greeter.Hello")
+        co_return co_await next(ctx, request, response);
       co_return errors::Forbidden("helloworld", "not you");
     };
   };
   RunningGreeter server(Wrapped(registry_, {guard, NotingHandler(notes_, "inner")}));
   auto caller = NewCaller(registry_);
   helloworld::GreeterService greeter("helloworld", caller->client());
-  EXPECT_THAT(BlockOn(greeter.Hello(Context(), Named("x"))), IsMicroError(403, "helloworld", "not you"));
+  EXPECT_THAT(BlockOn(greeter.Hello(Context(), Named("x"))),
+              IsMicroError(403, "helloworld", "not you"));
   EXPECT_THAT(notes_.Take(), IsEmpty());
   EXPECT_THAT(BlockOn(greeter.Meta(Context(), {})), IsOk());
   EXPECT_THAT(notes_.Take(), ElementsAre("inner in", "inner out"));
@@ -183,7 +201,8 @@ TEST_F(Wrapper, AHandlerWrapperAnswersInPlaceOfTheHandler) {
 
 TEST_F(Wrapper, AHandlerWrapperGivesTheHandlerAnotherContext) {
   const HandlerWrapper signing = [](HandlerFunc next) -> HandlerFunc {
-    return [next](const Context& ctx, const Request& request, Response response) -> Task<absl::Status> {
+    return [next](const Context& ctx, const Request& request,
+                  Response response) -> Task<absl::Status> {
       co_return co_await next(WithMetadata(ctx, "Account", "ada"), request, response);
     };
   };
@@ -205,15 +224,17 @@ TEST_F(Wrapper, AnExceptionInAHandlerWrapperIsAnError) {
   RunningGreeter server(Wrapped(registry_, {broken}));
   auto caller = NewCaller(registry_);
   helloworld::GreeterService greeter("helloworld", caller->client());
-  EXPECT_THAT(BlockOn(greeter.Hello(Context(), Named("x"))), IsMicroError(500, "helloworld", HasSubstr("out of order")));
+  EXPECT_THAT(BlockOn(greeter.Hello(Context(), Named("x"))),
+              IsMicroError(500, "helloworld", HasSubstr("out of order")));
 }
 
 TEST_F(Wrapper, ACallWrapperSendsOtherMetadata) {
   RunningGreeter server(GreeterOptions(registry_));
   const CallWrapper tracing = [](CallFunc next) -> CallFunc {
-    return [next](const Context& ctx, const registry::Node& node, const Request& request, codec::Body response,
-                  const CallOptions& options) -> Task<absl::Status> {
-      co_return co_await next(WithMetadata(ctx, "X-Trace-Id", "abc"), node, request, response, options);
+    return [next](const Context& ctx, const registry::Node& node, const Request& request,
+                  codec::Body response, const CallOptions& options) -> Task<absl::Status> {
+      co_return co_await next(WithMetadata(ctx, "X-Trace-Id", "abc"), node, request, response,
+                              options);
     };
   };
   auto caller = NewCaller(registry_, {.call_wrappers = {tracing}});
@@ -226,21 +247,23 @@ TEST_F(Wrapper, ACallWrapperSendsOtherMetadata) {
 TEST_F(Wrapper, ACallWrapperAnswersWithoutTheNode) {
   RunningGreeter server(Wrapped(registry_, {NotingHandler(notes_, "handler")}));
   const CallWrapper breaker = [](CallFunc) -> CallFunc {
-    return [](const Context&, const registry::Node&, const Request&, codec::Body, const CallOptions&) -> Task<absl::Status> {
+    return [](const Context&, const registry::Node&, const Request&, codec::Body,
+              const CallOptions&) -> Task<absl::Status> {
       co_return errors::New(errors::kClientId, "circuit open", 502);
     };
   };
   auto caller = NewCaller(registry_, {.call_wrappers = {breaker}});
   helloworld::GreeterService greeter("helloworld", caller->client());
-  EXPECT_THAT(BlockOn(greeter.Hello(Context(), Named("x"))), IsMicroError(502, "go.micro.client", "circuit open"));
+  EXPECT_THAT(BlockOn(greeter.Hello(Context(), Named("x"))),
+              IsMicroError(502, "go.micro.client", "circuit open"));
   EXPECT_THAT(notes_.Take(), IsEmpty());
 }
 
 TEST_F(Wrapper, ACallWrapperTurnsAnErrorIntoAnother) {
   RunningGreeter server(GreeterOptions(registry_));
   const CallWrapper forgiving = [](CallFunc next) -> CallFunc {
-    return [next](const Context& ctx, const registry::Node& node, const Request& request, codec::Body response,
-                  const CallOptions& options) -> Task<absl::Status> {
+    return [next](const Context& ctx, const registry::Node& node, const Request& request,
+                  codec::Body response, const CallOptions& options) -> Task<absl::Status> {
       const absl::Status status = co_await next(ctx, node, request, response, options);
       co_return absl::IsNotFound(status) ? absl::OkStatus() : status;
     };
@@ -265,9 +288,12 @@ TEST_F(Wrapper, AClientWrapperSeesStreamsToo) {
 
 TEST_F(Wrapper, HandlerWrappersAreAroundAStreamsWholeLife) {
   const HandlerWrapper looking = [&](HandlerFunc next) -> HandlerFunc {
-    return [&, next](const Context& ctx, const Request& request, Response response) -> Task<absl::Status> {
-      notes_.Add(std::string(request.method.endpoint) + (request.stream() ? " is a stream" : " is a call") +
-                 (response.stream != nullptr ? ", has one" : "") + (request.body.has_value() ? ", has a body" : ""));
+    return [&, next](const Context& ctx, const Request& request,
+                     Response response) -> Task<absl::Status> {
+      notes_.Add(std::string(request.method.endpoint) +
+                 (request.stream() ? " is a stream" : " is a call") +
+                 (response.stream != nullptr ? ", has one" : "") +
+                 (request.body.has_value() ? ", has a body" : ""));
       absl::Status status = co_await next(ctx, request, response);
       notes_.Add("ended");
       co_return status;
@@ -308,7 +334,8 @@ class CountingStream final : public RawStream {
 
 TEST_F(Wrapper, AHandlerWrapperPutsItsOwnStreamInBetween) {
   const HandlerWrapper counting = [&](HandlerFunc next) -> HandlerFunc {
-    return [&, next](const Context& ctx, const Request& request, Response response) -> Task<absl::Status> {
+    return [&, next](const Context& ctx, const Request& request,
+                     Response response) -> Task<absl::Status> {
       int sent = 0;
       CountingStream stream(*response.stream, sent);
       absl::Status status = co_await next(ctx, request, {.message = nullptr, .stream = &stream});

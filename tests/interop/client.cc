@@ -1,4 +1,5 @@
-// The caller of the interop contract: one call, or many of the same. README.md tells what each prints.
+// The caller of the interop contract: one call, or many of the same. README.md tells what each
+// prints.
 #include <cstdio>
 #include <map>
 
@@ -34,11 +35,13 @@ class Caller {
 
   // The lines that the call prints, or its error.
   Task<absl::StatusOr<std::string>> Call(Context ctx) {
-    if (settings_.deadline > absl::ZeroDuration()) ctx = micro::WithTimeout(ctx, settings_.deadline);
+    if (settings_.deadline > absl::ZeroDuration())
+      ctx = micro::WithTimeout(ctx, settings_.deadline);
     micro::Metadata metadata;
     for (const std::string& pair : settings_.meta) {
       const size_t equals = pair.find('=');
-      if (equals == std::string::npos) co_return absl::InvalidArgumentError("--meta takes key=value,…");
+      if (equals == std::string::npos)
+        co_return absl::InvalidArgumentError("--meta takes key=value,…");
       metadata.Set(pair.substr(0, equals), pair.substr(equals + 1));
     }
     ctx = micro::WithMetadata(ctx, std::move(metadata));
@@ -52,14 +55,16 @@ class Caller {
     if (settings_.call == "chat") co_return co_await Chat(ctx);
     if (settings_.call == "list") co_return co_await List(ctx);
     co_return absl::InvalidArgumentError(
-        "--call takes hello, fail, sleep, echo, meta, count, sum, chat or list, not " + settings_.call);
+        "--call takes hello, fail, sleep, echo, meta, count, sum, chat or list, not " +
+        settings_.call);
   }
 
  private:
   Task<absl::StatusOr<std::string>> Hello(Context ctx) {
     helloworld::HelloRequest request;
     request.set_name(settings_.name);
-    CO_ASSIGN_OR_RETURN(const helloworld::HelloResponse response, co_await greeter_.Hello(ctx, request, options_));
+    CO_ASSIGN_OR_RETURN(const helloworld::HelloResponse response,
+                        co_await greeter_.Hello(ctx, request, options_));
     co_return response.greeting() + "\n";
   }
 
@@ -77,15 +82,19 @@ class Caller {
 
   Task<absl::StatusOr<std::string>> Echo(Context ctx) {
     helloworld::EchoMessage request;
-    for (int64_t i = 0; i < settings_.size; ++i) request.mutable_payload()->push_back(static_cast<char>(i * 7));
-    CO_ASSIGN_OR_RETURN(const helloworld::EchoMessage response, co_await greeter_.Echo(ctx, request, options_));
+    for (int64_t i = 0; i < settings_.size; ++i)
+      request.mutable_payload()->push_back(static_cast<char>(i * 7));
+    CO_ASSIGN_OR_RETURN(const helloworld::EchoMessage response,
+                        co_await greeter_.Echo(ctx, request, options_));
     const bool same = response.payload() == request.payload();
     co_return "echo " + std::to_string(response.payload().size()) + (same ? " true\n" : " false\n");
   }
 
   Task<absl::StatusOr<std::string>> Meta(Context ctx) {
-    CO_ASSIGN_OR_RETURN(const helloworld::MetaResponse response, co_await greeter_.Meta(ctx, {}, options_));
-    const std::map<std::string, std::string> sorted(response.metadata().begin(), response.metadata().end());
+    CO_ASSIGN_OR_RETURN(const helloworld::MetaResponse response,
+                        co_await greeter_.Meta(ctx, {}, options_));
+    const std::map<std::string, std::string> sorted(response.metadata().begin(),
+                                                    response.metadata().end());
     std::string lines;
     for (const auto& [key, value] : sorted) lines += key + "=" + value + "\n";
     co_return lines;
@@ -98,7 +107,8 @@ class Caller {
     CO_ASSIGN_OR_RETURN(auto stream, co_await greeter_.Count(ctx, request, options_));
     std::string lines;
     while (true) {
-      CO_ASSIGN_OR_RETURN(const std::optional<helloworld::CountResponse> response, co_await stream.Recv());
+      CO_ASSIGN_OR_RETURN(const std::optional<helloworld::CountResponse> response,
+                          co_await stream.Recv());
       if (!response.has_value()) co_return lines + "EOF\n";
       lines += std::to_string(response->i()) + "\n";
     }
@@ -122,7 +132,8 @@ class Caller {
       helloworld::ChatMessage message;
       message.set_text(text);
       CO_RETURN_IF_ERROR(co_await stream.Send(message));
-      CO_ASSIGN_OR_RETURN(const std::optional<helloworld::ChatMessage> answer, co_await stream.Recv());
+      CO_ASSIGN_OR_RETURN(const std::optional<helloworld::ChatMessage> answer,
+                          co_await stream.Recv());
       if (!answer.has_value()) co_return absl::InternalError("the stream ended early");
       lines += answer->text() + "\n";
     }
@@ -133,7 +144,8 @@ class Caller {
   }
 
   Task<absl::StatusOr<std::string>> List(Context ctx) {
-    CO_ASSIGN_OR_RETURN(const std::vector<micro::registry::Service> all, co_await service_.registry()->ListServices(ctx));
+    CO_ASSIGN_OR_RETURN(const std::vector<micro::registry::Service> all,
+                        co_await service_.registry()->ListServices(ctx));
     std::string lines;
     std::string last;
     for (const micro::registry::Service& service : all) {
@@ -142,7 +154,8 @@ class Caller {
     }
     CO_ASSIGN_OR_RETURN(const std::vector<micro::registry::Service> records,
                         co_await service_.registry()->GetService(ctx, settings_.service));
-    for (const micro::registry::Service& record : records) lines += micro::registry::ToJson(record) + "\n";
+    for (const micro::registry::Service& record : records)
+      lines += micro::registry::ToJson(record) + "\n";
     co_return lines;
   }
 
@@ -162,7 +175,8 @@ class Repeater {
     const absl::Time start = micro::Clock::Real().Now();
     for (int64_t i = 0; i < repeat; ++i) {
       if (rate > 0) {
-        const absl::Duration wait = start + absl::Seconds(static_cast<double>(i) / rate) - micro::Clock::Real().Now();
+        const absl::Duration wait =
+            start + absl::Seconds(static_cast<double>(i) / rate) - micro::Clock::Real().Now();
         if (wait > absl::ZeroDuration()) (void)co_await micro::Sleep(ctx, wait);
         micro::Spawn(scope, One(ctx));
       } else {
@@ -175,7 +189,8 @@ class Repeater {
     for (const auto& [error, count] : errors_) failed += count;
     std::printf("sent=%lld ok=%lld failed=%lld\n", static_cast<long long>(repeat),
                 static_cast<long long>(repeat - failed), static_cast<long long>(failed));
-    for (const auto& [error, count] : errors_) std::printf("%lld × %s\n", static_cast<long long>(count), error.c_str());
+    for (const auto& [error, count] : errors_)
+      std::printf("%lld × %s\n", static_cast<long long>(count), error.c_str());
     co_return failed == 0;
   }
 
@@ -199,24 +214,26 @@ int main(int argc, char** argv) {
   auto service = micro::NewService(
       {.name = "interop-client",
        .description = "Makes one call of the interop contract.",
-       .flags = {{"call", &s.call, "hello, fail, sleep, echo, meta, count, sum, chat, list [hello]"},
-                 {"service", &s.service, "name of the service [helloworld]"},
-                 {"content_type", &s.content_type, "codec of the request [the wire's own]"},
-                 {"name", &s.name, "of hello [John]"},
-                 {"ms", &s.ms, "of sleep [100]"},
-                 {"deadline", &s.deadline, "of the call [none]"},
-                 {"size", &s.size, "of echo, in bytes [32]"},
-                 {"meta", &s.meta, "key=value,… sent with the call"},
-                 {"n", &s.n, "of count [3]"},
-                 {"gap_ms", &s.gap_ms, "of count [0]"},
-                 {"nums", &s.nums, "of sum [1,2,3]"},
-                 {"text", &s.text, "of chat [a,b]"},
-                 {"repeat", &s.repeat, "how many calls [1]"},
-                 {"rate", &s.rate, "calls a second, with --repeat [one after the other]"}}});
+       .flags = {
+           {"call", &s.call, "hello, fail, sleep, echo, meta, count, sum, chat, list [hello]"},
+           {"service", &s.service, "name of the service [helloworld]"},
+           {"content_type", &s.content_type, "codec of the request [the wire's own]"},
+           {"name", &s.name, "of hello [John]"},
+           {"ms", &s.ms, "of sleep [100]"},
+           {"deadline", &s.deadline, "of the call [none]"},
+           {"size", &s.size, "of echo, in bytes [32]"},
+           {"meta", &s.meta, "key=value,… sent with the call"},
+           {"n", &s.n, "of count [3]"},
+           {"gap_ms", &s.gap_ms, "of count [0]"},
+           {"nums", &s.nums, "of sum [1,2,3]"},
+           {"text", &s.text, "of chat [a,b]"},
+           {"repeat", &s.repeat, "how many calls [1]"},
+           {"rate", &s.rate, "calls a second, with --repeat [one after the other]"}}});
   service->Init(&argc, argv);
 
   Caller caller(s, *service);
-  if (s.repeat > 1) return micro::BlockOn(Repeater(caller).Run(Context(), s.repeat, s.rate)) ? 0 : 1;
+  if (s.repeat > 1)
+    return micro::BlockOn(Repeater(caller).Run(Context(), s.repeat, s.rate)) ? 0 : 1;
   const absl::StatusOr<std::string> lines = micro::BlockOn(caller.Call(Context()));
   std::printf("%s\n", lines.ok() ? lines->substr(0, lines->size() - 1).c_str()
                                  : micro::errors::ToText(lines.status()).c_str());

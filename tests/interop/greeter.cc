@@ -15,7 +15,8 @@ Task<absl::Status> Greeter::Hello(const Context&, const helloworld::HelloRequest
   co_return absl::OkStatus();
 }
 
-Task<absl::Status> Greeter::Fail(const Context&, const helloworld::FailRequest&, helloworld::FailResponse&) {
+Task<absl::Status> Greeter::Fail(const Context&, const helloworld::FailRequest&,
+                                 helloworld::FailResponse&) {
   co_return micro::errors::NotFound("helloworld", "no such user");
 }
 
@@ -28,19 +29,19 @@ Task<absl::Status> Greeter::Sleep(const Context& ctx, const helloworld::SleepReq
 }
 
 Task<absl::Status> Greeter::Echo(const Context&, const helloworld::EchoMessage& request,
-                        helloworld::EchoMessage& response) {
+                                 helloworld::EchoMessage& response) {
   response.set_payload(request.payload());
   co_return absl::OkStatus();
 }
 
 Task<absl::Status> Greeter::Meta(const Context& ctx, const helloworld::MetaRequest&,
-                        helloworld::MetaResponse& response) {
+                                 helloworld::MetaResponse& response) {
   for (const auto& [key, value] : ctx.metadata()) (*response.mutable_metadata())[key] = value;
   co_return absl::OkStatus();
 }
 
 Task<absl::Status> Greeter::Count(const Context& ctx, const helloworld::CountRequest& request,
-                         micro::SendStream<helloworld::CountResponse>& stream) {
+                                  micro::SendStream<helloworld::CountResponse>& stream) {
   for (int64_t i = 1; i <= request.n(); ++i) {
     if (i > 1 && request.gap_ms() > 0) {
       CO_RETURN_IF_ERROR(co_await micro::Sleep(ctx, absl::Milliseconds(request.gap_ms())));
@@ -53,10 +54,11 @@ Task<absl::Status> Greeter::Count(const Context& ctx, const helloworld::CountReq
 }
 
 Task<absl::Status> Greeter::Sum(const Context&, micro::RecvStream<helloworld::SumRequest>& stream,
-                       helloworld::SumResponse& response) {
+                                helloworld::SumResponse& response) {
   int64_t total = 0;
   while (true) {
-    CO_ASSIGN_OR_RETURN(const std::optional<helloworld::SumRequest> request, co_await stream.Recv());
+    CO_ASSIGN_OR_RETURN(const std::optional<helloworld::SumRequest> request,
+                        co_await stream.Recv());
     if (!request.has_value()) break;
     total += request->n();
     if (request->last()) break;
@@ -65,8 +67,8 @@ Task<absl::Status> Greeter::Sum(const Context&, micro::RecvStream<helloworld::Su
   co_return absl::OkStatus();
 }
 
-Task<absl::Status> Greeter::Chat(const Context&,
-                        micro::Stream<helloworld::ChatMessage, helloworld::ChatMessage>& stream) {
+Task<absl::Status> Greeter::Chat(
+    const Context&, micro::Stream<helloworld::ChatMessage, helloworld::ChatMessage>& stream) {
   while (true) {
     CO_ASSIGN_OR_RETURN(const std::optional<helloworld::ChatMessage> said, co_await stream.Recv());
     if (!said.has_value()) co_return absl::OkStatus();

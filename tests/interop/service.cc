@@ -1,9 +1,10 @@
 // The service of the interop contract: prints one line when it can be found, and ends on SIGTERM.
+#include "micro/service.h"
+
 #include <unistd.h>
 
 #include <cstdio>
 
-#include "micro/service.h"
 #include "tests/interop/greeter.h"
 
 namespace {
@@ -13,8 +14,9 @@ using micro::Task;
 
 void PrintReady(const micro::Service& service, const micro::registry::Service& record) {
   const micro::registry::Node& node = record.nodes[0];
-  std::printf("ready name=%s node=%s addr=%s wire=%s registry=%s pid=%d\n", record.name.c_str(), node.id.c_str(),
-              node.address.c_str(), node.metadata.at("server").c_str(), service.options().registry.c_str(), getpid());
+  std::printf("ready name=%s node=%s addr=%s wire=%s registry=%s pid=%d\n", record.name.c_str(),
+              node.id.c_str(), node.address.c_str(), node.metadata.at("server").c_str(),
+              service.options().registry.c_str(), getpid());
   std::fflush(stdout);
 }
 

@@ -71,10 +71,8 @@ class SelectingClient final : public Client {
       ctx = WithTimeout(ctx, options.request_timeout.value_or(options_.request_timeout));
     }
     if (!options.content_type.empty()) request.content_type = options.content_type;
-    CallFunc wrapped;  // only with wrappers of this call's own
-    if (!options.wrappers.empty()) {
-      wrapped = Wrap(Wrap(Plain(), options.wrappers), options_.call_wrappers);
-    }
+    const CallFunc own = WrappedFor(options);
+    const CallFunc& wrapped = own != nullptr ? own : wrapped_;
     const int retries = options.retries.value_or(options_.retries);
     const BackoffFunc& backoff = options.backoff != nullptr ? options.backoff : options_.backoff;
     const RetryFunc& retry = options.retry != nullptr ? options.retry : options_.retry;
@@ -101,14 +99,12 @@ class SelectingClient final : public Client {
       }
       const registry::Node& node = pick.has_value() ? pick->node() : address;
       if (wrapped != nullptr) {
-        failure = co_await wrapped(ctx, node, request, response, options);
-      } else if (wrapped_ != nullptr) {
-        failure = co_await wrapped_(ctx, node, request, response, options);
+        failure = co_await wrapped(ctx, node, request, {.body = response}, options);
       } else {
+        // As Attempt does, without a coroutine of its own: this is the path of most calls.
         absl::StatusOr<ClientWire*> wire = WireOf(node);
         if (!wire.ok()) co_return wire.status();
-        Request typed = request;  // the next attempt may go over another wire
-        if (typed.content_type.empty()) typed.content_type = DefaultContentType(**wire);
+        const Request typed = Typed(request, **wire);
         failure = co_await (*wire)->Call(ctx, node, typed, response);
       }
       if (pick.has_value()) pick->Done(failure);
@@ -135,15 +131,24 @@ class SelectingClient final : public Client {
       address = AddressNode(options, 0);
     }
     const registry::Node& node = pick.has_value() ? pick->node() : address;
-    absl::StatusOr<ClientWire*> wire = WireOf(node);
-    if (!wire.ok()) co_return wire.status();
-    if (request.content_type.empty()) request.content_type = DefaultContentType(**wire);
-    absl::StatusOr<std::unique_ptr<RawStream>> raw = co_await (*wire)->Stream(ctx, node, request);
-    if (!raw.ok()) {
-      if (pick.has_value()) pick->Done(raw.status());
-      co_return raw.status();
+    const CallFunc own = WrappedFor(options);
+    const CallFunc& wrapped = own != nullptr ? own : wrapped_;
+    std::unique_ptr<RawStream> raw;
+    absl::Status status;
+    if (wrapped != nullptr) {
+      status = co_await wrapped(ctx, node, request, {.stream = &raw}, options);
+      if (status.ok() && raw == nullptr) {
+        status = ClientError("a call wrapper answered without opening the stream",
+                             absl::StatusCode::kInternal);
+      }
+    } else {
+      status = co_await Attempt(ctx, node, request, {.stream = &raw});
     }
-    co_return std::make_unique<PickedStream>(*std::move(raw), std::move(pick));
+    if (!status.ok()) {
+      if (pick.has_value()) pick->Done(status);
+      co_return status;
+    }
+    co_return std::make_unique<PickedStream>(std::move(raw), std::move(pick));
   }
 
   Task<absl::Status> Publish(Context ctx, std::string topic, codec::ConstBody payload,
@@ -181,9 +186,15 @@ class SelectingClient final : public Client {
     return call;
   }
 
+  // The attempt inside the wrappers of a call that has its own; null for one that has none.
+  CallFunc WrappedFor(const CallOptions& options) {
+    if (options.wrappers.empty()) return nullptr;
+    return Wrap(Wrap(Plain(), options.wrappers), options_.call_wrappers);
+  }
+
   CallFunc Plain() {
     return [this](const Context& ctx, const registry::Node& node, const Request& request,
-                  codec::Body response,
+                  CallResponse response,
                   const CallOptions&) { return Attempt(ctx, node, request, response); };
   }
 
@@ -192,15 +203,24 @@ class SelectingClient final : public Client {
                                          : std::string_view(options_.content_type);
   }
 
+  // The request as this wire sends it: the next attempt may go over another.
+  Request Typed(const Request& request, const ClientWire& wire) const {
+    Request typed = request;
+    if (typed.content_type.empty()) typed.content_type = DefaultContentType(wire);
+    return typed;
+  }
+
   Task<absl::Status> Attempt(const Context& ctx, const registry::Node& node, const Request& request,
-                             codec::Body response) {
+                             CallResponse response) {
     absl::StatusOr<ClientWire*> wire = WireOf(node);
     if (!wire.ok()) co_return wire.status();
-    if (!request.content_type.empty())
-      co_return co_await (*wire)->Call(ctx, node, request, response);
-    Request typed = request;
-    typed.content_type = DefaultContentType(**wire);
-    co_return co_await (*wire)->Call(ctx, node, typed, response);
+    const Request typed = Typed(request, **wire);
+    if (response.stream == nullptr) {
+      co_return co_await (*wire)->Call(ctx, node, typed, *response.body);
+    }
+    absl::StatusOr<std::unique_ptr<RawStream>> stream = co_await (*wire)->Stream(ctx, node, typed);
+    if (stream.ok()) *response.stream = *std::move(stream);
+    co_return stream.status();
   }
 
   // The wire that the node says it speaks.

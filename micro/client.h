@@ -33,11 +33,17 @@ namespace micro {
 
 struct CallOptions;
 
-// One attempt on a chosen node. All parameters outlive the task. Mirrors go-micro's
-// client.CallFunc.
-using CallFunc =
-    std::function<Task<absl::Status>(const Context&, const registry::Node&, const Request&,
-                                     codec::Body response, const CallOptions&)>;
+// Where an attempt puts its answer: the response of a unary call, or the stream that it has opened.
+// Lent for the attempt.
+struct CallResponse {
+  std::optional<codec::Body> body = {};
+  std::unique_ptr<RawStream>* stream = nullptr;
+};
+
+// One attempt on a chosen node, to call it or to open a stream to it. All parameters outlive the
+// task. Mirrors go-micro's client.CallFunc.
+using CallFunc = std::function<Task<absl::Status>(
+    const Context&, const registry::Node&, const Request&, CallResponse, const CallOptions&)>;
 
 // Middleware around each attempt: takes the next function and returns one. Mirrors go-micro's
 // client.CallWrapper.

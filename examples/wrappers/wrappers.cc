@@ -59,12 +59,13 @@ micro::HandlerFunc RequireToken(std::string token, micro::HandlerFunc next) {
 
 micro::CallFunc AddToken(std::string token, micro::CallFunc next) {
   if (token.empty()) return next;
-  return [bearer = "Bearer " + token, next](
-             const Context& ctx, const micro::registry::Node& node, const Request& request,
-             micro::codec::Body response, const micro::CallOptions& options) -> Task<absl::Status> {
-    const Context authorized = WithMetadata(ctx, micro::headers::kAuthorization, bearer);
-    co_return co_await next(authorized, node, request, response, options);
-  };
+  return
+      [bearer = "Bearer " + token, next](const Context& ctx, const micro::registry::Node& node,
+                                         const Request& request, micro::CallResponse response,
+                                         const micro::CallOptions& options) -> Task<absl::Status> {
+        const Context authorized = WithMetadata(ctx, micro::headers::kAuthorization, bearer);
+        co_return co_await next(authorized, node, request, response, options);
+      };
 }
 
 std::shared_ptr<micro::Client> LogCalls(std::shared_ptr<micro::Client> next) {

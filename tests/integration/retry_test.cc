@@ -44,7 +44,7 @@ class Attempts {
   CallWrapper Recorder() {
     return [this](CallFunc next) -> CallFunc {
       return [this, next](const Context& ctx, const registry::Node& node, const Request& request,
-                          codec::Body response, const CallOptions& options) {
+                          CallResponse response, const CallOptions& options) {
         {
           MutexLock lock(mutex_);
           nodes_.push_back(node.id);

@@ -46,7 +46,7 @@ HandlerWrapper NotingHandler(Notes& notes, std::string name) {
 CallWrapper NotingCall(Notes& notes, std::string name) {
   return [&notes, name](CallFunc next) -> CallFunc {
     return [&notes, name, next](const Context& ctx, const registry::Node& node,
-                                const Request& request, codec::Body response,
+                                const Request& request, CallResponse response,
                                 const CallOptions& options) -> Task<absl::Status> {
       notes.Add(name + " in");
       const absl::Status status = co_await next(ctx, node, request, response, options);
@@ -232,7 +232,7 @@ TEST_F(Wrapper, ACallWrapperSendsOtherMetadata) {
   RunningGreeter server(GreeterOptions(registry_));
   const CallWrapper tracing = [](CallFunc next) -> CallFunc {
     return [next](const Context& ctx, const registry::Node& node, const Request& request,
-                  codec::Body response, const CallOptions& options) -> Task<absl::Status> {
+                  CallResponse response, const CallOptions& options) -> Task<absl::Status> {
       co_return co_await next(WithMetadata(ctx, "X-Trace-Id", "abc"), node, request, response,
                               options);
     };
@@ -244,10 +244,50 @@ TEST_F(Wrapper, ACallWrapperSendsOtherMetadata) {
   EXPECT_EQ(response->metadata().at("x-trace-id"), "abc");
 }
 
+TEST_F(Wrapper, ACallWrapperSendsOtherMetadataWithAStreamToo) {
+  class Telling final : public interop::Greeter {
+    Task<absl::Status> Chat(
+        const Context& ctx,
+        Stream<helloworld::ChatMessage, helloworld::ChatMessage>& stream) override {
+      helloworld::ChatMessage message;
+      message.set_text(std::string(ctx.metadata().Get("x-trace-id").value_or("none")));
+      co_return co_await stream.Send(message);
+    }
+  };
+  RunningGreeter server(GreeterOptions(registry_), std::make_shared<Telling>());
+  const CallWrapper tracing = [](CallFunc next) -> CallFunc {
+    return [next](const Context& ctx, const registry::Node& node, const Request& request,
+                  CallResponse response, const CallOptions& options) -> Task<absl::Status> {
+      co_return co_await next(WithMetadata(ctx, "X-Trace-Id", "abc"), node, request, response,
+                              options);
+    };
+  };
+  auto caller = NewCaller(registry_, {.call_wrappers = {tracing}});
+  helloworld::GreeterService greeter("helloworld", caller->client());
+  auto stream = BlockOn(greeter.Chat(Context()));
+  ASSERT_THAT(stream, IsOk());
+  const auto told = BlockOn(stream->Recv());
+  ASSERT_THAT(told, IsOk());
+  ASSERT_TRUE(told->has_value());
+  EXPECT_EQ((*told)->text(), "abc");
+}
+
+TEST_F(Wrapper, ACallWrapperThatOpensNoStreamIsAnError) {
+  RunningGreeter server(GreeterOptions(registry_));
+  const CallWrapper idle = [](CallFunc) -> CallFunc {
+    return [](const Context&, const registry::Node&, const Request&, CallResponse,
+              const CallOptions&) -> Task<absl::Status> { co_return absl::OkStatus(); };
+  };
+  auto caller = NewCaller(registry_, {.call_wrappers = {idle}});
+  helloworld::GreeterService greeter("helloworld", caller->client());
+  EXPECT_THAT(BlockOn(greeter.Chat(Context())).status(),
+              IsMicroError(500, "go.micro.client", HasSubstr("without opening the stream")));
+}
+
 TEST_F(Wrapper, ACallWrapperAnswersWithoutTheNode) {
   RunningGreeter server(Wrapped(registry_, {NotingHandler(notes_, "handler")}));
   const CallWrapper breaker = [](CallFunc) -> CallFunc {
-    return [](const Context&, const registry::Node&, const Request&, codec::Body,
+    return [](const Context&, const registry::Node&, const Request&, CallResponse,
               const CallOptions&) -> Task<absl::Status> {
       co_return errors::New(errors::kClientId, "circuit open", 502);
     };
@@ -263,7 +303,7 @@ TEST_F(Wrapper, ACallWrapperTurnsAnErrorIntoAnother) {
   RunningGreeter server(GreeterOptions(registry_));
   const CallWrapper forgiving = [](CallFunc next) -> CallFunc {
     return [next](const Context& ctx, const registry::Node& node, const Request& request,
-                  codec::Body response, const CallOptions& options) -> Task<absl::Status> {
+                  CallResponse response, const CallOptions& options) -> Task<absl::Status> {
       const absl::Status status = co_await next(ctx, node, request, response, options);
       co_return absl::IsNotFound(status) ? absl::OkStatus() : status;
     };

@@ -14,6 +14,6 @@ figures() {
 quick="--benchmark_min_time=0.001 --benchmark_repetitions=1 --benchmark_report_aggregates_only=false"
 figures 18 tests/bench/selector_bench $quick  # strategies × numbers of nodes × threads
 figures 24 tests/bench/codec_bench $quick     # codecs × directions × sizes × (ours, protobuf's, ratio)
-figures 60 tests/bench/rpc_overhead --rounds=1 --seconds=0.05
+figures 60 tests/bench/rpc_overhead --rounds=1 --seconds=0.3
 
 finish

@@ -191,7 +191,10 @@ void Meter::Add(int slot, int64_t start, int64_t end) {
 std::string Meter::Report() const {
   std::vector<int64_t> all;
   for (const auto& slot : latencies_) all.insert(all.end(), slot.begin(), slot.end());
-  if (all.empty()) std::abort();
+  if (all.empty()) {
+    std::fprintf(stderr, "rpc_overhead: no call was measured; give more --seconds\n");
+    std::exit(1);
+  }
   std::sort(all.begin(), all.end());
   int64_t total = static_cast<int64_t>(all.size());
   for (const int64_t calls : warm_up_calls_) total += calls;

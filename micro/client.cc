@@ -105,7 +105,10 @@ class SelectingClient final : public Client {
         absl::StatusOr<ClientWire*> wire = WireOf(node);
         if (!wire.ok()) co_return wire.status();
         const Request typed = Typed(request, **wire);
-        failure = co_await (*wire)->Call(ctx, node, typed, response);
+        const absl::Duration limit = AttemptLimit(options, **wire);
+        failure = limit == absl::InfiniteDuration() || limit >= ctx.remaining()
+                      ? co_await (*wire)->Call(ctx, node, typed, response)
+                      : co_await (*wire)->Call(WithTimeout(ctx, limit), node, typed, response);
       }
       if (pick.has_value()) pick->Done(failure);
       if (failure.ok() || attempt >= retries || !retry(request, attempt, failure))
@@ -142,7 +145,7 @@ class SelectingClient final : public Client {
                              absl::StatusCode::kInternal);
       }
     } else {
-      status = co_await Attempt(ctx, node, request, {.stream = &raw});
+      status = co_await Attempt(ctx, node, request, {.stream = &raw}, options);
     }
     if (!status.ok()) {
       if (pick.has_value()) pick->Done(status);
@@ -194,8 +197,9 @@ class SelectingClient final : public Client {
 
   CallFunc Plain() {
     return [this](const Context& ctx, const registry::Node& node, const Request& request,
-                  CallResponse response,
-                  const CallOptions&) { return Attempt(ctx, node, request, response); };
+                  CallResponse response, const CallOptions& options) {
+      return Attempt(ctx, node, request, response, options);
+    };
   }
 
   std::string_view DefaultContentType(const ClientWire& wire) const {
@@ -210,13 +214,19 @@ class SelectingClient final : public Client {
     return typed;
   }
 
+  absl::Duration AttemptLimit(const CallOptions& options, const ClientWire& wire) const {
+    if (options.connection_timeout.has_value()) return *options.connection_timeout;
+    return options_.connection_timeout.value_or(wire.default_connection_timeout());
+  }
+
   Task<absl::Status> Attempt(const Context& ctx, const registry::Node& node, const Request& request,
-                             CallResponse response) {
+                             CallResponse response, const CallOptions& options) {
     absl::StatusOr<ClientWire*> wire = WireOf(node);
     if (!wire.ok()) co_return wire.status();
     const Request typed = Typed(request, **wire);
     if (response.stream == nullptr) {
-      co_return co_await (*wire)->Call(ctx, node, typed, *response.body);
+      const Context limited = WithTimeout(ctx, AttemptLimit(options, **wire));
+      co_return co_await (*wire)->Call(limited, node, typed, *response.body);
     }
     absl::StatusOr<std::unique_ptr<RawStream>> stream = co_await (*wire)->Stream(ctx, node, typed);
     if (stream.ok()) *response.stream = *std::move(stream);

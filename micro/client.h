@@ -63,7 +63,8 @@ absl::Duration ExponentialBackoff(const Request& request, int attempt);
 // go-micro's default: only error code 408 is retried.
 bool RetryOnError(const Request& request, int attempt, const absl::Status& error);
 
-// Also what certainly never reached a handler: the node could not be connected to.
+// Our default: also what certainly never reached a handler, as with a node that cannot be connected
+// to.
 bool RetryOnErrorOrUnsent(const Request& request, int attempt, const absl::Status& error);
 
 // Everything: for calls that may run twice.
@@ -76,7 +77,8 @@ struct CallOptions {
   std::optional<int> retries = std::nullopt;  // attempts after the first
   std::optional<absl::Duration> request_timeout =
       std::nullopt;  // the whole call; a context's deadline counts instead
-  std::optional<absl::Duration> stream_timeout = std::nullopt;  // a stream's whole life
+  std::optional<absl::Duration> connection_timeout = std::nullopt;  // one attempt
+  std::optional<absl::Duration> stream_timeout = std::nullopt;      // a stream's whole life
   BackoffFunc backoff = nullptr;
   RetryFunc retry = nullptr;
   std::vector<CallWrapper> wrappers = {};  // inside the client's
@@ -96,10 +98,14 @@ struct ClientOptions {
   std::string content_type = {};  // empty: the wire's own (gRPC: application/grpc+proto)
   int retries = 5;
   absl::Duration request_timeout = absl::Seconds(30);
+  // Of one attempt of a unary call, go-micro's name for it: an attempt that takes longer fails with
+  // 408 and is tried again on another node. Unset: as each wire has it (rpc: 5 s, as go-micro's;
+  // grpc: none, so that a slow handler is not run twice).
+  std::optional<absl::Duration> connection_timeout = std::nullopt;
   absl::Duration stream_timeout = absl::InfiniteDuration();
   absl::Duration dial_timeout = absl::Seconds(5);
   BackoffFunc backoff = ExponentialBackoff;
-  RetryFunc retry = RetryOnError;
+  RetryFunc retry = RetryOnErrorOrUnsent;
   std::vector<CallWrapper> call_wrappers = {};  // the first is outermost
   // TLS: on with `tls` or any of the files
   bool tls = false;

@@ -1,4 +1,4 @@
-// The two sides of a wire protocol: what micro/grpc implements, and micro/rpc will. For
+// The two sides of a wire protocol: what micro/grpc and micro/rpc implement. For
 // implementers of wires; users of the SDK meet Server and Client (micro/server.h, micro/client.h),
 // which stand on these.
 #pragma once
@@ -34,7 +34,7 @@ class ServerWire {
 
   virtual ~ServerWire() = default;
 
-  virtual std::string_view name() const = 0;       // of the plugin, and of node metadata `server`
+  virtual std::string_view name() const = 0;       // node metadata `server`: "grpc", "mucp"
   virtual std::string_view protocol() const = 0;   // node metadata `protocol`: "grpc", "mucp"
   virtual std::string_view transport() const = 0;  // node metadata `transport`: "grpc", "http"
 
@@ -60,6 +60,9 @@ class ClientWire {
   virtual std::string_view protocol() const = 0;  // the node metadata `protocol` that it speaks
   virtual std::string_view default_content_type() const = 0;
 
+  // How long one attempt of a unary call may take where nobody says so.
+  virtual absl::Duration default_connection_timeout() const { return absl::InfiniteDuration(); }
+
   // One attempt on one node. A failure to reach it at all is UNAVAILABLE with MarkUnsent.
   virtual Task<absl::Status> Call(const Context& ctx, const registry::Node& node,
                                   const Request& request, codec::Body response) = 0;
@@ -69,8 +72,8 @@ class ClientWire {
                                                                   const Request& request) = 0;
 };
 
-// Marks an error as one before which no byte of the request left this process, and asks for that
-// mark.
+// Marks an error as one before which no handler can have seen the request (it never left this
+// process, or reached what does not speak the wire), and asks for that mark.
 absl::Status MarkUnsent(absl::Status status);
 bool IsUnsent(const absl::Status& status);
 

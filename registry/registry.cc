@@ -18,6 +18,22 @@ std::string_view ToString(Action action) {
   return "unknown";
 }
 
+absl::Status RefuseUnused(std::string_view registry, const Options& options,
+                          std::initializer_list<std::string_view> used) {
+  const std::pair<std::string_view, bool> set[] = {
+      {"username", !options.username.empty()},     {"password", !options.password.empty()},
+      {"token", !options.token.empty()},           {"tls", options.UsesTls()},
+      {"datacenter", !options.datacenter.empty()}, {"prefix", !options.prefix.empty()},
+  };
+  for (const auto& [flag, is_set] : set) {
+    if (is_set && std::find(used.begin(), used.end(), flag) == used.end()) {
+      return absl::InvalidArgumentError(
+          fmt::format("registry \"{}\" has no use for --registry_{}", registry, flag));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Validate(const Service& service) {
   if (service.name.empty())
     return absl::InvalidArgumentError("a service needs a name (flag --server_name)");

@@ -8,6 +8,7 @@
 // go-micro's registry.Registry; the conformance suite (conformance.h) is the contract as code.
 #pragma once
 
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <string>
@@ -92,12 +93,30 @@ struct WatchOptions {
   std::string service = {};  // only this service; empty: all
 };
 
-// What every implementation is made with.
+// What every implementation is made with. One that is given what it has no use for refuses to be
+// made (RefuseUnused).
 struct Options {
   std::vector<std::string> addresses =
       {};  // of the registry itself; empty: the implementation's default
   absl::Duration timeout =
       absl::ZeroDuration();  // of one request; zero: the implementation's default
+  // Who asks
+  std::string username = {};  // etcd, nats
+  std::string password = {};
+  std::string token = {};  // consul: of its ACL; nats
+  // TLS: on with `tls` or any of the files
+  bool tls = false;
+  std::string tls_ca = {};    // PEM file; empty: the system's roots
+  std::string tls_cert = {};  // PEM files of our own certificate, for mutual TLS
+  std::string tls_key = {};
+  std::string tls_server_name = {};  // that the registry's certificate must bear; empty: its host
+  // Where in the registry
+  std::string datacenter = {};  // consul; empty: the agent's own
+  // Keeps the services of one system apart from others' in the same registry. consul: stands before
+  // each service's name; etcd: in place of /micro/registry/; nats: in place of micro.nats.
+  std::string prefix = {};
+
+  bool UsesTls() const { return tls || !tls_ca.empty() || !tls_cert.empty() || !tls_key.empty(); }
 };
 
 class Registry {
@@ -131,6 +150,12 @@ class Registry {
   virtual Task<absl::StatusOr<std::unique_ptr<Watcher>>> Watch(Context ctx,
                                                                WatchOptions options) = 0;
 };
+
+// INVALID_ARGUMENT when `options` sets what the registry of this name has no use for, by its flag.
+// `used` has the flags that it knows beyond address and timeout, without --registry_ ("tls" stands
+// for all of TLS).
+absl::Status RefuseUnused(std::string_view registry, const Options& options,
+                          std::initializer_list<std::string_view> used);
 
 // INVALID_ARGUMENT when a record lacks what every registry needs: a name, and nodes that each have
 // an id and host:port address.

@@ -87,7 +87,10 @@ class MdnsRegistry final : public Registry {
 };
 
 MICRO_PLUGIN(Registry, "mdns",
-             [](const Options& options) { return std::make_unique<MdnsRegistry>(options); });
+             [](const Options& options) -> absl::StatusOr<std::unique_ptr<Registry>> {
+               RETURN_IF_ERROR(RefuseUnused("mdns", options, {}));
+               return std::make_unique<MdnsRegistry>(options);
+             });
 
 }  // namespace
 }  // namespace micro::registry

@@ -210,6 +210,10 @@ std::unique_ptr<Registry> NewMemoryRegistry(const Options& options, Clock& clock
   return std::make_unique<MemoryRegistry>(options, clock);
 }
 
-MICRO_PLUGIN(Registry, "memory", [](const Options& options) { return NewMemoryRegistry(options); });
+MICRO_PLUGIN(Registry, "memory",
+             [](const Options& options) -> absl::StatusOr<std::unique_ptr<Registry>> {
+               RETURN_IF_ERROR(RefuseUnused("memory", options, {}));
+               return NewMemoryRegistry(options);
+             });
 
 }  // namespace micro::registry

@@ -1,115 +1,34 @@
 #!/usr/bin/env bash
-# Puts the interop service and client against each other: two processes that find each other by mDNS on lo, every call of the
-# contract, and what each prints. Prints `PASS name` or `FAIL name: …` a line each, then `interop: N passed, N failed`.
-# Runs from any directory; exit code 1 when a check failed.
+# Puts programs against each other, each in a process of its own, as they would be in a company that has both. Prints
+# `PASS name` or `FAIL name: why` a line each and for each suite `SUITE: N passed, N failed`; exit code 1 when a check failed.
+# Runs from any directory.
+#
+#   tests/interop/run.sh [SUITE…]       contract, gomicro, grpc; all of them without an argument
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 
-passed=0
-failed=0
-server_pid=
-work=$(mktemp -d)
-clean_up() {
-  [[ -n "$server_pid" ]] && kill -9 "$server_pid" 2>/dev/null
-  rm -rf "$work"
-}
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-
-pass() {
-  echo "PASS $1"
-  passed=$((passed + 1))
-}
-# fail NAME WHY
-fail() {
-  echo "FAIL $1: $2"
-  failed=$((failed + 1))
-}
-
-# In case other services run on this machine: a name of our own.
-name="interop-$$"
-discovery=(--registry=mdns --registry_address=lo --log_level=warn)
-# call ARGS…: one run of the client; its output goes to $output, its exit code to $code.
-call() {
-  output=$(timeout 60 "$client" "${discovery[@]}" --service="$name" "$@" 2>&1)
-  code=$?
-}
-
-# check NAME EXIT_CODE PATTERN ARGS…: the client's whole output matches the extended regular expression.
-check() {
-  local what=$1 wanted_code=$2 pattern=$3
-  shift 3
-  call "$@"
-  if [[ "$code" == "$wanted_code" && "$output" =~ ^$pattern$ ]]; then
-    pass "$what"
-  else
-    fail "$what" "exit code $code (wanted $wanted_code), output \"$output\" (wanted $pattern)"
+here=tests/interop/suites
+if (($# == 1)); then
+  suite=$1
+  if [[ ! -f "$here/$suite.sh" || "$suite" == common ]]; then
+    echo "run.sh: there is no suite \"$suite\"" >&2
+    exit 2
   fi
-}
+  source "$here/common.sh"
+  source "$here/$suite.sh"
+  finish
+fi
 
-# start_service: until it is ready, at most 30 s.
-start_service() {
-  "$service" "${discovery[@]}" --server_name="$name" --server_address=127.0.0.1:0 >"$work/service.log" 2>&1 &
-  server_pid=$!
-  local i
-  for ((i = 0; i < 300; i++)); do
-    grep -q '^ready ' "$work/service.log" && return 0
-    kill -0 "$server_pid" 2>/dev/null || break
-    sleep 0.1
-  done
-  return 1
-}
-
-# stop_service: by SIGTERM; answers with its exit code.
-stop_service() {
-  kill -TERM "$server_pid"
-  wait "$server_pid"
-  local result=$?
-  server_pid=
-  return $result
-}
-
-./bazelw build //tests/interop:service //tests/interop:client >"$work/build.log" 2>&1 || {
-  cat "$work/build.log"
-  fail "build" "the programs of the contract do not build"
-  echo "interop: $passed passed, $failed failed"
-  exit 1
-}
-binaries=$(./bazelw info bazel-bin 2>/dev/null)
-service=$binaries/tests/interop/service
-client=$binaries/tests/interop/client
-
-if start_service; then pass "ready"; else fail "ready" "$(cat "$work/service.log")"; fi
-
-end=$'\n'
-check "hello" 0 "Hello John" --call=hello
-check "fail" 1 'error id="helloworld" code=404 detail="no such user" status="Not Found"' --call=fail
-check "sleep" 0 "returned after [0-9]+ ms" --call=sleep --ms=50
-check "deadline" 1 "returned after [3-9][0-9][0-9] ms${end}error .* code=408 .*" --call=sleep --ms=1500 --deadline=300ms
-check "echo" 0 "echo 32 true" --call=echo
-check "echo of 0 bytes" 0 "echo 0 true" --call=echo --size=0
-check "echo of 1 MiB" 0 "echo 1048576 true" --call=echo --size=1048576
-check "meta" 0 ".*(^|${end})foo_bar=z${end}(.*${end})?x-trace-id=abc.*" --call=meta --meta=X-Trace-Id=abc,foo_bar=z
-check "count" 0 "1${end}2${end}3${end}EOF" --call=count
-check "count to 0" 0 "EOF" --call=count --n=0
-check "count with gaps" 0 "1${end}2${end}EOF" --call=count --n=2 --gap_ms=20
-check "sum" 0 "total 6" --call=sum
-check "sum of nothing" 0 "total 0" --call=sum --nums=
-check "chat" 0 "a${end}b" --call=chat
-check "list" 0 ".*service $name.*\"name\":\"$name\".*127\.0\.0\.1:.*" --call=list
-for call in hello=Hello\ John "echo=echo 32 true" "count=1${end}2${end}3${end}EOF" "sum=total 6" "chat=a${end}b"; do
-  check "${call%%=*} as JSON" 0 "${call#*=}" --call="${call%%=*}" --content_type=application/json
+(($#)) || for script in "$here"/*.sh; do
+  name=$(basename "$script" .sh)
+  [[ "$name" == common ]] || set -- "$@" "$name"
 done
-check "fail as JSON" 1 'error id="helloworld" code=404 .*' --call=fail --content_type=application/grpc+json
-check "an unknown content type" 1 'error id="go.micro.client" code=500 .*' --call=hello --content_type=application/nosuch
-check "many calls" 0 "sent=200 ok=200 failed=0" --call=hello --repeat=200
-check "many streams" 0 "sent=50 ok=50 failed=0" --call=chat --repeat=50
-check "an unknown service" 1 "error id=\"go.micro.client\" code=500 detail=\"service $name-nosuch: not found\" .*" \
-  --call=hello --service="$name-nosuch"
-
-if stop_service; then pass "SIGTERM"; else fail "SIGTERM" "exit code $?: $(cat "$work/service.log")"; fi
-check "a service that has left" 1 "error id=\"go.micro.client\" code=500 detail=\"service $name: not found\" .*" --call=hello
-
-echo "interop: $passed passed, $failed failed"
-((failed == 0))
+# Each in a process of its own; a signal ends the one that runs, and with it this.
+result=0
+for name in "$@"; do
+  tests/interop/run.sh "$name" &
+  child=$!
+  trap 'kill -TERM "$child" 2>/dev/null; wait "$child"; exit 143' TERM INT
+  wait "$child" || result=1
+done
+exit $result

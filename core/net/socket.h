@@ -1,0 +1,85 @@
+// A Socket is one TCP connection, with TLS or without, on one loop.
+//
+//   socket.Read(buffer, size, [self](absl::Status status, size_t count) { … });
+//   socket.Write(pieces, [self](absl::Status status) { … });
+//
+// It belongs to its loop: everything here is called, and calls back, on the loop's thread, never
+// from inside the call itself. What a callback uses must live until it has run: it runs once
+// whatever happens, with CANCELLED after Close. One Read and one Write at a time.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "core/net/loops.h"
+
+namespace micro::net {
+
+// How a side of TLS behaves; made once from files, shared by its connections. Any thread.
+struct TlsOptions {
+  std::string ca = {};    // PEM file; client without: the system's roots
+  std::string cert = {};  // PEM files: our chain and key; a server needs both
+  std::string key = {};
+  std::string server_name = {};  // client: that the certificate must bear; empty: the host
+  std::string alpn = {};  // the one protocol that is spoken: "http/1.1"; empty: none is named
+};
+class Tls;  // shared_ptr<const Tls>
+
+// INVALID_ARGUMENT names the file that cannot be used. Versions below TLS 1.2 are refused.
+absl::StatusOr<std::shared_ptr<const Tls>> NewServerTls(const TlsOptions& options);
+absl::StatusOr<std::shared_ptr<const Tls>> NewClientTls(const TlsOptions& options);
+
+class Socket {
+ public:
+  virtual ~Socket() = default;  // closes
+
+  // What has come, at least a byte and at most `size`; OUT_OF_RANGE at the peer's end of sending,
+  // else UNAVAILABLE says why the connection is lost.
+  virtual void Read(char* buffer, size_t size,
+                    absl::AnyInvocable<void(absl::Status, size_t)> done) = 0;
+
+  // Writes all of `bytes`, which lives until `done`.
+  virtual void Write(std::string_view bytes, absl::AnyInvocable<void(absl::Status)> done) = 0;
+
+  // Ends both directions at once. Read and Write that wait call back with CANCELLED.
+  virtual void Close() = 0;
+
+  virtual std::string local() const = 0;  // "127.0.0.1:8080"
+  virtual std::string remote() const = 0;
+};
+
+// Connects to host:port on `loop` (its thread calls), TLS handshake included, within `timeout`.
+// UNAVAILABLE says what failed.
+void Connect(Loop& loop, const std::string& address, std::shared_ptr<const Tls> tls,
+             absl::Duration timeout,
+             absl::AnyInvocable<void(absl::StatusOr<std::unique_ptr<Socket>>)> done);
+
+// A Listener takes connections and gives each to a loop.
+class Listener {
+ public:
+  // Called on the connection's loop, with the connection open (and TLS shaken hands).
+  using OnAccept = std::function<void(Loop&, std::unique_ptr<Socket>)>;
+
+  // Listens on `host` ("": all interfaces) and `port` (0: a free one). UNAVAILABLE: taken, or not
+  // this machine's. Handshakes that take longer than `handshake_timeout` are dropped.
+  static absl::StatusOr<std::unique_ptr<Listener>> Listen(Loops& loops, const std::string& host,
+                                                          int port, std::shared_ptr<const Tls> tls,
+                                                          absl::Duration handshake_timeout,
+                                                          OnAccept on_accept);
+  virtual ~Listener() = default;  // as Close
+
+  virtual int port() const = 0;
+
+  // Takes no more connections; on_accept is not called again once this has returned. From any
+  // thread but the loops'.
+  virtual void Close() = 0;
+};
+
+}  // namespace micro::net

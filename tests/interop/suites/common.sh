@@ -1,0 +1,68 @@
+# What the interop suites share; run.sh sources it, then one suite. A suite is a script that calls pass and fail.
+
+passed=0
+failed=0
+pids=()            # of everything started in the background
+work=$(mktemp -d)  # for logs and the like
+end=$'\n'
+
+clean_up() {
+  local pid
+  for pid in "${pids[@]}"; do kill -9 "$pid" 2>/dev/null; done
+  rm -rf "$work"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+pass() {
+  echo "PASS $1"
+  passed=$((passed + 1))
+}
+
+# fail NAME WHY
+fail() {
+  echo "FAIL $1: $2"
+  failed=$((failed + 1))
+}
+
+# finish: the closing line; the suite's exit code.
+finish() {
+  echo "$suite: $passed passed, $failed failed"
+  ((failed == 0))
+  exit
+}
+
+# build TARGET…: with Bazel; ends the suite when that fails. $binaries is where they are then.
+build() {
+  ./bazelw build "$@" >"$work/build.log" 2>&1 || {
+    cat "$work/build.log"
+    fail "build" "$* do not build"
+    finish
+  }
+  binaries=$(./bazelw info bazel-bin 2>/dev/null)
+}
+
+# launch LOG COMMAND…: in the background, until its log has a line that begins with "ready ", at most 60 s. $pid is its id.
+launch() {
+  local log=$1 i
+  shift
+  "$@" >"$log" 2>&1 &
+  pid=$!
+  pids+=("$pid")
+  for ((i = 0; i < 600; i++)); do
+    grep -q '^ready ' "$log" && return 0
+    kill -0 "$pid" 2>/dev/null || break
+    sleep 0.1
+  done
+  return 1
+}
+
+# end_by_sigterm PID: answers with its exit code.
+end_by_sigterm() {
+  kill -TERM "$1"
+  wait "$1"
+}
+
+# ready_word LOG NAME: what follows NAME= in the line that begins with "ready ".
+ready_word() { sed -nE "s/^ready .*\b$2=([^ ]+).*/\1/p" "$1" | head -n 1; }

@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
-# Builds the Go programs of this folder for go-micro v5 and v4, and prints the folder of each: FOLDER/v5/bin and FOLDER/v4/bin.
+# Builds the Go programs of this folder for go-micro v5 and v4 into FOLDER/v5/bin and FOLDER/v4/bin, and prints FOLDER, which is
+# $XDG_CACHE_HOME/micro-cpp/gomicro (~/.cache/micro-cpp/gomicro). Generated code stays there too, and a second run takes a second.
 # v5/ holds the sources; those of v4 are the same with the import path replaced, and v4's own files in place of v5's.
-# FOLDER is $XDG_CACHE_HOME/micro-cpp/gomicro (~/.cache/micro-cpp/gomicro), where generated code stays too; Go's own build cache
-# makes a second run take seconds.
 #
-#   build.sh                     needs Go (the release that go.mod names, or 1.21 and later, which fetch it) and protoc
+#   build.sh                     needs protoc, and Go: the release that go.mod names, or one from 1.21 on, which fetches it
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 folder="${XDG_CACHE_HOME:-$HOME/.cache}/micro-cpp/gomicro"
@@ -39,5 +38,5 @@ for version in v5 v4; do
     "--go_out=Mgreeter.proto=$package,module=interop:." \
     "--micro_out=Mgreeter.proto=$package,paths=source_relative:helloworld"
   "$go" build -o "$work/bin/" ./...
-  echo "$work/bin"
 done
+echo "$folder"

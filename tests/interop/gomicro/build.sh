@@ -19,6 +19,8 @@ if [[ -z "$has" ]] || ! printf '%s\n' go1.21 "$has" | sort -VC; then
 fi
 
 for version in v5 v4; do
+  programs=(./service ./client)
+  if [[ "$version" == v5 ]]; then programs+=(./bench ./discovery); fi
   work=$folder/$version
   mkdir -p "$work/bin"
   rm -rf "$work/src"
@@ -37,6 +39,6 @@ for version in v5 v4; do
   protoc -I "$here/.." --plugin="$work/bin/protoc-gen-go" --plugin="$work/bin/protoc-gen-micro" greeter.proto \
     "--go_out=Mgreeter.proto=$package,module=interop:." \
     "--micro_out=Mgreeter.proto=$package,paths=source_relative:helloworld"
-  "$go" build -o "$work/bin/" ./...
+  "$go" build -o "$work/bin/" "${programs[@]}"
 done
 echo "$folder"

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go-micro.dev/v5"
+	"interop/greeter"
 	"interop/helloworld"
 )
 
@@ -19,7 +20,7 @@ func main() {
 	var service micro.Service
 	service = micro.NewService(micro.AfterStart(func() error { return printReady(service) }))
 	service.Init()
-	if err := helloworld.RegisterGreeterHandler(service.Server(), new(Greeter)); err != nil {
+	if err := helloworld.RegisterGreeterHandler(service.Server(), new(greeter.Greeter)); err != nil {
 		log.Fatal(err)
 	}
 	if err := service.Run(); err != nil {

@@ -1,4 +1,5 @@
-package main
+// Package greeter is the service of the contract, whose page tells what each method does.
+package greeter
 
 import (
 	"context"
@@ -10,7 +11,7 @@ import (
 	"interop/helloworld"
 )
 
-// Greeter is the service of the contract, whose page tells what each method does.
+// Greeter holds no state: one serves any number of calls.
 type Greeter struct{}
 
 func (*Greeter) Hello(_ context.Context, request *helloworld.HelloRequest, response *helloworld.HelloResponse) error {

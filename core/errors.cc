@@ -151,7 +151,7 @@ Error Parse(std::string_view text) {
 }
 
 std::string ToProto(const Error& error) {
-  ::errors::Error proto;
+  wire::Error proto;
   proto.set_id(Utf8(error.id));
   proto.set_code(error.code);
   proto.set_detail(Utf8(error.detail));
@@ -160,7 +160,7 @@ std::string ToProto(const Error& error) {
 }
 
 bool FromProto(std::string_view bytes, Error* error) {
-  ::errors::Error proto;
+  wire::Error proto;
   if (!proto.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return false;
   *error = {
       .id = proto.id(), .code = proto.code(), .detail = proto.detail(), .status = proto.status()};

@@ -6,6 +6,7 @@
 
 #include "absl/strings/escaping.h"
 #include "core/errors.pb.h"
+#include "core/testdata/errors.pb.h"
 #include "core/testing/status_matchers.h"
 #include "gtest/gtest.h"
 
@@ -211,7 +212,18 @@ TEST(Errors, ProtobufFormIsGos) {
   Error error;
   ASSERT_TRUE(FromProto(absl::HexStringToBytes(kBadNameHex), &error));
   EXPECT_EQ(error, kBadName);
+}
+
+TEST(Errors, AProgramMayLinkGoMicrosOwnMessageToo) {
+  EXPECT_EQ(wire::Error::descriptor()->full_name(), "micro.wire.Error");
   EXPECT_EQ(::errors::Error::descriptor()->full_name(), "errors.Error");
+  ::errors::Error theirs;
+  ASSERT_TRUE(theirs.ParseFromString(ToProto(kBadName)));
+  EXPECT_EQ(theirs.id(), kBadName.id);
+  EXPECT_EQ(theirs.code(), kBadName.code);
+  EXPECT_EQ(theirs.detail(), kBadName.detail);
+  EXPECT_EQ(theirs.status(), kBadName.status);
+  EXPECT_EQ(theirs.SerializeAsString(), ToProto(kBadName));
 }
 
 TEST(Errors, JunkIsNoProtobufForm) {

@@ -1,12 +1,13 @@
 // The client wire "grpc": native gRPC over HTTP/2, on gRPC's callback API.
 #include <grpcpp/grpcpp.h>
 
-#include <coroutine>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "core/grpc/runtime.h"
+#include "core/grpc/unary_call.h"
 #include "core/plugin_table.h"
 #include "core/status_macros.h"
 #include "micro/grpc/bytes.h"
@@ -15,35 +16,12 @@
 #include "micro/grpc/connections.h"
 #include "micro/grpc/credentials.h"
 #include "micro/grpc/http2_stream.h"
-#include "micro/grpc/runtime.h"
-#include "micro/grpc/tsan.h"
 #include "micro/wire.h"
 
 namespace micro::grpc_wire {
 namespace {
 
 using ByteBuffer = grpc::ByteBuffer;
-
-// co_await UnaryOperation{...}: the call's status, on the thread of its end.
-struct UnaryOperation {
-  grpc::GenericStub& stub;
-  const std::string& path;
-  grpc::ClientContext& context;
-  const ByteBuffer& request;
-  ByteBuffer& response;
-  grpc::Status status;
-
-  bool await_ready() { return false; }
-  void await_suspend(std::coroutine_handle<> waiter) {
-    TsanRelease(this);
-    stub.UnaryCall(&context, path, {}, &request, &response, [this, waiter](grpc::Status done) {
-      TsanAcquire(this);
-      status = std::move(done);
-      waiter.resume();
-    });
-  }
-  grpc::Status await_resume() { return std::move(status); }
-};
 
 class GrpcClientWire final : public ClientWire {
  public:
@@ -67,8 +45,8 @@ class GrpcClientWire final : public ClientWire {
     if (!status.ok()) co_return Refused(status, 500);
     const std::string path = PathOf(request);
     const std::shared_ptr<Connections> connections = pool_.To(node.address);
-    std::optional<CancelLink> link(std::in_place, ctx, context);
-    const grpc::Status done = co_await UnaryOperation{
+    std::optional<GrpcCancelLink> link(std::in_place, ctx, context);
+    const grpc::Status done = co_await GrpcUnaryCall{
         connections->Next(), path, context, outgoing, incoming, grpc::Status()};
     link.reset();
     if (!done.ok()) co_return ErrorOf(done, ctx, node);

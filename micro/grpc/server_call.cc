@@ -11,12 +11,12 @@
 
 #include "core/errors.h"
 #include "core/executor.h"
+#include "core/grpc/tsan.h"
 #include "core/log.h"
 #include "core/status_macros.h"
 #include "micro/grpc/bytes.h"
 #include "micro/grpc/headers.h"
 #include "micro/grpc/status.h"
-#include "micro/grpc/tsan.h"
 
 namespace micro::grpc_wire {
 namespace {

@@ -4,22 +4,12 @@
 
 #include "core/status_macros.h"
 #include "core/strings.h"
-#include "micro/tls_files.h"
+#include "core/tls_files.h"
 
 namespace micro::rpc {
 namespace {
 
 constexpr char kAlpn[] = "http/1.1";
-
-// The files, each checked under its flag.
-absl::Status CheckFiles(const std::string& ca, const std::string& cert, const std::string& key,
-                        std::string_view side) {
-  RETURN_IF_ERROR(CheckCertAndKey(cert, key, side));
-  const auto flag = [&](std::string_view name) { return fmt::format("{}_tls_{}", side, name); };
-  RETURN_IF_ERROR(ReadPem(ca, flag("ca"), "CERTIFICATE").status());
-  RETURN_IF_ERROR(ReadPem(cert, flag("cert"), "CERTIFICATE").status());
-  return ReadPem(key, flag("key"), "PRIVATE KEY").status();
-}
 
 absl::StatusOr<std::shared_ptr<const net::Tls>> WithFlags(
     absl::StatusOr<std::shared_ptr<const net::Tls>> tls, std::string_view side) {
@@ -32,13 +22,15 @@ absl::StatusOr<std::shared_ptr<const net::Tls>> WithFlags(
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const net::Tls>> ServerTlsOf(const ServerOptions& options) {
-  RETURN_IF_ERROR(CheckCertAndKey(options.tls_cert, options.tls_key, "server"));
+  RETURN_IF_ERROR(
+      ReadTlsFiles({.ca = options.tls_ca, .cert = options.tls_cert, .key = options.tls_key},
+                   "server")
+          .status());
   if (options.tls_cert.empty()) {
     if (options.tls_ca.empty()) return nullptr;
     return absl::InvalidArgumentError(
         "--server_tls_ca needs --server_tls_cert and --server_tls_key");
   }
-  RETURN_IF_ERROR(CheckFiles(options.tls_ca, options.tls_cert, options.tls_key, "server"));
   return WithFlags(
       net::NewServerTls(
           {.ca = options.tls_ca, .cert = options.tls_cert, .key = options.tls_key, .alpn = kAlpn}),
@@ -46,7 +38,10 @@ absl::StatusOr<std::shared_ptr<const net::Tls>> ServerTlsOf(const ServerOptions&
 }
 
 absl::StatusOr<std::shared_ptr<const net::Tls>> ClientTlsOf(const ClientOptions& options) {
-  RETURN_IF_ERROR(CheckFiles(options.tls_ca, options.tls_cert, options.tls_key, "client"));
+  RETURN_IF_ERROR(
+      ReadTlsFiles({.ca = options.tls_ca, .cert = options.tls_cert, .key = options.tls_key},
+                   "client")
+          .status());
   if (!options.tls && options.tls_ca.empty() && options.tls_cert.empty()) return nullptr;
   return WithFlags(net::NewClientTls({.ca = options.tls_ca,
                                       .cert = options.tls_cert,

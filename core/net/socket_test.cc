@@ -87,6 +87,9 @@ class BlockingSocket {
     return count;
   }
 
+  void EndWrites() {
+    OnLoop(*loop_, [&] { socket_->EndWrites(); });
+  }
   void Close() {
     OnLoop(*loop_, [&] { socket_->Close(); });
   }
@@ -155,14 +158,17 @@ absl::StatusOr<BlockingSocket> Dial(Loop& loop, const std::string& address,
 // A TCP connection below all of ours.
 class RawConnection {
  public:
-  explicit RawConnection(int port) : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
+  RawConnection() : fd_(socket(AF_INET, SOCK_STREAM, 0)) {}
+  explicit RawConnection(int port) : RawConnection() { Connect(port); }
+  ~RawConnection() { close(fd_); }
+
+  void Connect(int port) {
     sockaddr_in address = {};
     address.sin_family = AF_INET;
     address.sin_port = htons(static_cast<uint16_t>(port));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     EXPECT_EQ(connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
   }
-  ~RawConnection() { close(fd_); }
 
   // Gone as a peer whose process was killed with unread bytes: RST instead of FIN.
   void Reset() {
@@ -283,6 +289,20 @@ TEST_P(AnySocket, ThePeersCloseIsTheEnd) {
   client_.Close();
   EXPECT_THAT(accepted_.Read(), IsOkAndHolds("last words"));
   EXPECT_THAT(accepted_.Read(), StatusIs(absl::StatusCode::kOutOfRange));
+}
+
+TEST_P(AnySocket, ReadsOnAfterItsLastWrite) {
+  EXPECT_THAT(client_.Write("question"), IsOk());
+  EXPECT_THAT(accepted_.Read(), IsOkAndHolds("question"));
+  EXPECT_THAT(accepted_.Write("last words"), IsOk());
+  accepted_.EndWrites();
+  EXPECT_THAT(client_.Read(), IsOkAndHolds("last words"));
+  EXPECT_THAT(client_.Read(), StatusIs(absl::StatusCode::kOutOfRange));
+  EXPECT_THAT(client_.Write(Noise(1 << 20)), IsOk());
+  client_.Close();
+  size_t count = 0;
+  for (auto part = accepted_.Read(); part.ok(); part = accepted_.Read()) count += part->size();
+  EXPECT_GE(count, (1u << 20) - (64u << 10));  // over TLS the goodbye takes some
 }
 
 TEST_P(AnySocket, AWriteToAPeerThatIsGoneFails) {
@@ -447,17 +467,20 @@ TEST(Listener, ItsPortIsFreeAfterItsClose) {
 
 TEST(Listener, PausesWithoutFileDescriptors) {
   Server server;
+  RawConnection connection;  // has its descriptor before they run out
   rlimit before = {};
   getrlimit(RLIMIT_NOFILE, &before);
   const int next = dup(0);
-  close(next);
-  const rlimit one_left = {.rlim_cur = static_cast<rlim_t>(next + 1), .rlim_max = before.rlim_max};
-  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &one_left), 0);
-  RawConnection takes_the_last(server.port());
+  const rlimit few = {.rlim_cur = static_cast<rlim_t>(next + 8), .rlim_max = before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+  std::vector<int> all = {next};
+  for (int fd = dup(0); fd >= 0; fd = dup(0)) all.push_back(fd);
+  connection.Connect(server.port());
   // The loops have seen it, and could not take it.
   for (int turn = 0; turn < 3; ++turn) {
     for (size_t i = 0; i < server.loops().size(); ++i) OnLoop(server.loops()[i], [] {});
   }
+  for (const int fd : all) close(fd);
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
   server.Accept();
 }

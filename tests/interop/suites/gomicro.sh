@@ -48,18 +48,18 @@ choose_registry() {
   if [[ -n "${address[$1]:-}" ]]; then discovery+=(--registry_address="${address[$1]}"); fi
 }
 
-# serve NAME COMMAND…: a service by this name; $pid is its id, $work/NAME.log what it printed; $mark as in launch.
+# serve LABEL NAME COMMAND…: a service by this name; $pid is its id, $work/NAME.log what it printed; $mark as in launch.
 serve() {
-  local service=$1
-  shift
+  local label=$1 service=$2
+  shift 2
   launch "$work/$service.log" "$@" "${discovery[@]}" --server_name="$service" --server_address=127.0.0.1:0 && return 0
-  fail "gomicro $service is ready" "$(tail -n 3 "$work/$service.log")"
+  fail "gomicro $label is ready" "$(tail -n 3 "$work/$service.log")"
   return 1
 }
 
-# leave NAME: the service ends on SIGTERM.
+# leave LABEL NAME: the service ends on SIGTERM.
 leave() {
-  if end_by_sigterm "$pid"; then pass "gomicro $1 leaves"; else fail "gomicro $1 leaves" "exit code $?: $(tail -n 3 "$work/$1.log")"; fi
+  if end_by_sigterm "$pid"; then pass "gomicro $1 ends"; else fail "gomicro $1 ends" "exit code $?: $(tail -n 3 "$work/$2.log")"; fi
 }
 
 # ---- The checks of one cell of the table ----
@@ -167,23 +167,32 @@ run_cells() {
   done
 }
 
+# run_left, with the same arguments: the service has ended, and the registry knows.
+run_left() {
+  labels=() codes=() patterns=() arguments=()
+  check "service that has left" 1 "error id=\"go.micro.client\" code=500 detail=\"service $6: not found\" .*" --call=hello
+  "$4" "$1 $2 $3 protobuf $5" "$1" "$2" "$6"
+}
+
 for registry in mdns consul etcd nats; do
   choose_registry "$registry"
   for wire in grpc rpc; do
-    service=$id-cpp-$wire
-    if serve "$service" "$binaries/tests/interop/service" --server="$wire" --log_level=warn; then
+    label="our service, $wire $registry," service=$id-cpp-$wire
+    if serve "$label" "$service" "$binaries/tests/interop/service" --server="$wire" --log_level=warn; then
       for version in v5 v4; do run_cells "$version" "$wire" "go->cpp" call_as_go "$registry" "$service"; done
-      leave "$service"
+      leave "$label" "$service"
+      for version in v5 v4; do run_left "$version" "$wire" "go->cpp" call_as_go "$registry" "$service"; done
     fi
     for version in v5 v4; do
-      service=$id-$version-$wire
-      serve "$service" "$(go "$version" service)" --server="$wire" || continue
+      label="$version service, $wire $registry," service=$id-$version-$wire
+      serve "$label" "$service" "$(go "$version" service)" --server="$wire" || continue
       run_cells "$version" "$wire" "cpp->go" call_as_cpp "$registry" "$service"
       if [[ "$wire $registry" == "rpc mdns" ]]; then
         go_micro_cannot "$version" rpc "$service" "count at full speed" "its server overwrites messages that follow each other fast" \
           "$(seq 200)${end}EOF" --call=count --n=200
       fi
-      leave "$service"
+      leave "$label" "$service"
+      run_left "$version" "$wire" "cpp->go" call_as_cpp "$registry" "$service"
     done
   done
 done
@@ -191,17 +200,17 @@ done
 # ---- By name, with programs that know nothing of each other ----
 
 choose_registry consul
-if mark="Hello " serve "$id-cpp" "$binaries/examples/helloworld/helloworld"; then
+if mark="Hello " serve "examples/helloworld" "$id-cpp" "$binaries/examples/helloworld/helloworld"; then
   for version in v5 v4; do
     output=$("$(go "$version" client)" "${discovery[@]}" --client=grpc --service="$id-cpp" --name=Go 2>/dev/null)
-    judge "by name" "over Consul: $version calls examples/helloworld: $output" 0 "Hello Go" "$?" "$output"
+    judge "by name over Consul:" "$version calls examples/helloworld: $output" 0 "Hello Go" "$?" "$output"
   done
-  leave "$id-cpp"
+  leave "examples/helloworld" "$id-cpp"
 fi
-if serve "$id-go" "$(go v5 service)" --server=grpc; then
+if serve "v5 service" "$id-go" "$(go v5 service)" --server=grpc; then
   output=$("$binaries/examples/helloworld/client" "${discovery[@]}" --service="$id-go" --name=C++ 2>&1)
-  judge "by name" "over Consul: examples/helloworld:client calls v5: $output" 0 "Hello C\+\+" "$?" "$output"
-  leave "$id-go"
+  judge "by name over Consul:" "examples/helloworld:client calls v5: $output" 0 "Hello C\+\+" "$?" "$output"
+  leave "v5 service" "$id-go"
 fi
 
 # ---- The table ----
@@ -211,7 +220,8 @@ for row in {v5,v4}\ {grpc,rpc}\ {go,cpp}\ {protobuf,json}; do
   row=${row/ go / "go->cpp" } row=${row/ cpp / "cpp->go" }
   printf '%-28s' "$row"
   for registry in mdns consul etcd nats; do
-    printf ' %8s' "${cell_passed["$row $registry"]:-0}/${cell_total["$row $registry"]:-0}"
+    cell=${cell_passed["$row $registry"]:-0}/${cell_total["$row $registry"]:-0}
+    printf ' %8s' "${cell/#0\/0/down}"
   done
   echo
 done

@@ -4,13 +4,16 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/status_macros.h"
+
 namespace micro::registry {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
 constexpr size_t kMaxBytes = 1 << 20;
-constexpr int kMaxDepth = 32;
+constexpr size_t kMaxDepth = 32;
+constexpr int kMaxMembers = 4096;  // of one object: ordered_json looks each up among all others
 
 Json ValueJson(const Value& value) {
   Json json = {{"name", value.name}, {"type", value.type}, {"values", nullptr}};
@@ -35,21 +38,47 @@ Value ValueOf(const Json& json, const char* key) {
   return field == json.end() ? Value() : ValueFrom(*field);
 }
 
+size_t MemoryOf(const Value& value) {
+  size_t bytes = sizeof(Value) + value.name.size() + value.type.size();
+  for (const Value& child : value.values) bytes += MemoryOf(child);
+  return bytes;
+}
+
+// What would make the parser slow is refused beforehand: its own callback, which could watch the
+// depth, makes it look at all elements of an array for each of them.
+absl::Status CheckShape(std::string_view text, std::string_view what) {
+  std::vector<int> members;  // of each object or array that is open
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '"') {
+      in_string = !in_string;
+    } else if (in_string) {
+      if (c == '\\') ++i;
+    } else if (c == '{' || c == '[') {
+      members.push_back(0);
+      if (members.size() > kMaxDepth) {
+        return absl::InvalidArgumentError(
+            fmt::format("{} of more than {} levels", what, kMaxDepth));
+      }
+    } else if ((c == '}' || c == ']') && !members.empty()) {
+      members.pop_back();
+    } else if (c == ':' && !members.empty() && ++members.back() > kMaxMembers) {
+      return absl::InvalidArgumentError(
+          fmt::format("{} with more than {} members in one object", what, kMaxMembers));
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<Json> ParseObject(std::string_view text, std::string_view what) {
   if (text.size() > kMaxBytes) {
     return absl::InvalidArgumentError(fmt::format("{} of more than 1 MiB", what));
   }
-  bool too_deep = false;
-  const auto watch_depth = [&](int depth, Json::parse_event_t, Json&) {
-    if (depth > kMaxDepth) too_deep = true;
-    return depth <= kMaxDepth;
-  };
-  Json json = Json::parse(text, watch_depth, /*allow_exceptions=*/false);
-  if (too_deep) {
-    return absl::InvalidArgumentError(fmt::format("{} of more than {} levels", what, kMaxDepth));
-  }
+  RETURN_IF_ERROR(CheckShape(text, what));
+  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) {
     return absl::InvalidArgumentError(fmt::format("{} that is no JSON object", what));
   }
@@ -98,10 +127,55 @@ std::vector<Endpoint> EndpointsOf(const Json& json, const char* key) {
   return endpoints;
 }
 
+Json ServiceJson(const Service& service) {
+  Json json = {{"name", service.name},
+               {"version", service.version},
+               {"metadata", service.metadata},
+               {"endpoints", EndpointsJson(service.endpoints)},
+               {"nodes", Json::array()}};
+  for (const Node& node : service.nodes) {
+    json["nodes"].push_back(
+        {{"id", node.id}, {"address", node.address}, {"metadata", node.metadata}});
+  }
+  return json;
+}
+
+Service ServiceFrom(const Json& json) {
+  Service service;
+  if (!json.is_object()) return service;
+  service = {.name = TextOf(json, "name"),
+             .version = TextOf(json, "version"),
+             .metadata = LabelsOf(json, "metadata"),
+             .endpoints = EndpointsOf(json, "endpoints")};
+  for (const Json& node : ArrayOf(json, "nodes")) {
+    if (!node.is_object()) continue;
+    service.nodes.push_back({.id = TextOf(node, "id"),
+                             .address = TextOf(node, "address"),
+                             .metadata = LabelsOf(node, "metadata")});
+  }
+  return service;
+}
+
 const Json& ArrayOf(const Json& json, const char* key) {
   static const Json& none = *new Json(Json::array());
   const auto field = json.find(key);
   return field != json.end() && field->is_array() ? *field : none;
+}
+
+size_t MemoryOf(const Labels& labels) {
+  size_t bytes = 0;
+  for (const auto& [name, value] : labels)
+    bytes += 2 * sizeof(std::string) + name.size() + value.size();
+  return bytes;
+}
+
+size_t MemoryOf(const std::vector<Endpoint>& endpoints) {
+  size_t bytes = 0;
+  for (const Endpoint& endpoint : endpoints) {
+    bytes += MemoryOf(endpoint.request) + MemoryOf(endpoint.response) +
+             MemoryOf(endpoint.metadata) + sizeof(Endpoint) + endpoint.name.size();
+  }
+  return bytes;
 }
 
 }  // namespace micro::registry

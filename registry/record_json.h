@@ -11,8 +11,8 @@
 
 namespace micro::registry {
 
-// What `text` says. INVALID_ARGUMENT, naming `what`, when it is no JSON object, larger than 1 MiB
-// or deeper than 32 levels.
+// What `text` says. INVALID_ARGUMENT, naming `what`, when it is no JSON object, larger than 1 MiB,
+// deeper than 32 levels, or has more than 4096 members in one object.
 absl::StatusOr<nlohmann::ordered_json> ParseObject(std::string_view text, std::string_view what);
 
 // The text of `json`; bytes that are not UTF-8 become U+FFFD.
@@ -27,7 +27,16 @@ Labels LabelsOf(const nlohmann::ordered_json& json, const char* key);
 nlohmann::ordered_json EndpointsJson(const std::vector<Endpoint>& endpoints);
 std::vector<Endpoint> EndpointsOf(const nlohmann::ordered_json& json, const char* key);
 
+// {"name":…,"version":…,"metadata":{…},"endpoints":[…],"nodes":[…]}, and back: empty parts for what
+// is absent, null or of another type.
+nlohmann::ordered_json ServiceJson(const Service& service);
+Service ServiceFrom(const nlohmann::ordered_json& json);
+
 // The array `key` of an object; an empty array when it is absent or of another type.
 const nlohmann::ordered_json& ArrayOf(const nlohmann::ordered_json& json, const char* key);
+
+// What a record takes in memory, about; it may be far more than its JSON.
+size_t MemoryOf(const Labels& labels);
+size_t MemoryOf(const std::vector<Endpoint>& endpoints);
 
 }  // namespace micro::registry

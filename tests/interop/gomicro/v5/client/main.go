@@ -14,6 +14,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 	"go-micro.dev/v5"
+	"go-micro.dev/v5/registry"
 )
 
 func main() {
@@ -21,10 +22,16 @@ func main() {
 	flags := s.flags()
 	repeat := flags.Int("repeat", 1, "how many calls")
 	rate := flags.Float64("rate", 0, "calls a second, with --repeat; one after the other when 0")
+	window := flags.Duration("registry_timeout", 0, "how long mdns and nats wait for answers; 100 ms when 0")
 	batch := flags.String("batch", "", "a file that tells the calls to make")
 
 	service := micro.NewService(micro.Flags(microFlags(flags)...))
 	service.Init()
+	if *window > 0 {
+		if err := service.Options().Registry.Init(registry.Timeout(*window)); err != nil {
+			log.Fatal(err)
+		}
+	}
 	c := &caller{service, service.Client().Options().ContentType}
 	if *batch != "" {
 		if err := c.runBatch(*batch); err != nil {

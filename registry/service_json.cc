@@ -10,16 +10,24 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr size_t kMaxMemory = 4 << 20;
+
+size_t MemoryOfAll(const Service& service) {
+  size_t bytes = MemoryOf(service.metadata) + MemoryOf(service.endpoints);
+  for (const Node& node : service.nodes) bytes += sizeof(Node) + MemoryOf(node.metadata);
+  return bytes;
+}
+
 }  // namespace
 
 std::string ToJson(const Service& service) {
-  Json json = {
-      {"name", service.name}, {"version", service.version}, {"metadata", service.metadata}};
+  Json json = {{"name", service.name}, {"version", service.version}, {"metadata", nullptr}};
+  if (!service.metadata.empty()) json["metadata"] = service.metadata;
   json["endpoints"] = EndpointsJson(service.endpoints);
   json["nodes"] = Json::array();
   for (const Node& node : service.nodes) {
     json["nodes"].push_back(
-        {{"id", node.id}, {"address", node.address}, {"metadata", node.metadata}});
+        {{"metadata", node.metadata}, {"id", node.id}, {"address", node.address}});
   }
   return ToText(json);
 }
@@ -37,6 +45,8 @@ absl::StatusOr<Service> ParseService(std::string_view text) {
                              .metadata = LabelsOf(node, "metadata")});
   }
   if (service.name.empty()) return absl::InvalidArgumentError("a service record without a name");
+  if (MemoryOfAll(service) > kMaxMemory)
+    return absl::InvalidArgumentError("a service record that takes more than 4 MiB of memory");
   return service;
 }
 

@@ -202,6 +202,14 @@ TEST(Errors, ParseSurvivesHostileNesting) {
   EXPECT_EQ(Parse(objects), DetailAlone(objects)) << "never closed";
 }
 
+TEST(Errors, ParseSurvivesHostileBreadth) {
+  std::string array = "{\"id\":\"x\",\"wide\":[{}", object = "{\"id\":\"x\"";
+  while (array.size() < 65'000) array += ",{}";
+  while (object.size() < 65'000) object += ",\"" + std::to_string(object.size()) + "\":{}";
+  EXPECT_EQ(Parse(array + "]}").id, "x");
+  EXPECT_EQ(Parse(object + "}").id, "x");
+}
+
 TEST(Errors, ParseDoesNotReadHugeTexts) {
   const std::string huge = "{\"id\":\"" + std::string(1 << 20, 'x') + "\"}";
   EXPECT_EQ(Parse(huge), DetailAlone(huge));

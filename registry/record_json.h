@@ -5,15 +5,26 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "registry/registry.h"
 
 namespace micro::registry {
 
-// What `text` says. INVALID_ARGUMENT, naming `what`, when it is no JSON object, larger than 1 MiB
-// or deeper than 32 levels.
-absl::StatusOr<nlohmann::ordered_json> ParseObject(std::string_view text, std::string_view what);
+struct JsonLimits {
+  size_t bytes = 1 << 20;
+  size_t members = 1024;  // of one object
+  // Only the members of objects that have one of these names are kept, at any depth; empty: all.
+  std::vector<std::string_view> keys = {};
+};
+
+// What `text` says. INVALID_ARGUMENT, naming `what`, when it is no JSON object (array), passes a
+// limit or is deeper than 32 levels.
+absl::StatusOr<nlohmann::ordered_json> ParseObject(std::string_view text, std::string_view what,
+                                                   const JsonLimits& limits = {});
+absl::StatusOr<nlohmann::ordered_json> ParseArray(std::string_view text, std::string_view what,
+                                                  const JsonLimits& limits = {});
 
 // The text of `json`; bytes that are not UTF-8 become U+FFFD.
 std::string ToText(const nlohmann::ordered_json& json);
@@ -22,8 +33,11 @@ std::string ToText(const nlohmann::ordered_json& json);
 std::string TextOf(const nlohmann::ordered_json& json, const char* key);
 Labels LabelsOf(const nlohmann::ordered_json& json, const char* key);
 
-// [{"name":…,"request":{…},"response":{…},"metadata":{…}}, …], and back: what is no object is left
-// out.
+// {"name":…,"request":{…},"response":{…},"metadata":{…}}, and back.
+nlohmann::ordered_json EndpointJson(const Endpoint& endpoint);
+Endpoint EndpointFrom(const nlohmann::ordered_json& object);
+
+// [{…}, …], and back: what is no object is left out.
 nlohmann::ordered_json EndpointsJson(const std::vector<Endpoint>& endpoints);
 std::vector<Endpoint> EndpointsOf(const nlohmann::ordered_json& json, const char* key);
 

@@ -11,6 +11,7 @@
 #include "core/status_macros.h"
 #include "micro/grpc/bytes.h"
 #include "micro/grpc/client_call.h"
+#include "micro/grpc/headers.h"
 #include "micro/grpc/tsan.h"
 
 namespace micro::grpc_wire {
@@ -105,6 +106,19 @@ class StreamCall final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffer> 
     co_return absl::OkStatus();
   }
 
+  Task<Metadata> Header() {
+    const bool came = co_await HeaderOperation{*this};
+    co_return came ? ReadResponseMetadata(context_.GetServerInitialMetadata()) : Metadata();
+  }
+
+  Metadata Trailer() {
+    {
+      MutexLock lock(mutex_);
+      if (!ended_.has_value()) return {};
+    }
+    return ReadResponseMetadata(context_.GetServerTrailingMetadata());
+  }
+
   void Cancel() { context_.TryCancel(); }
 
   // The handle goes: what has not ended is cancelled, and nothing more is started.
@@ -114,6 +128,16 @@ class StreamCall final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffer> 
     Unref();
   }
 
+  void OnReadInitialMetadataDone(bool ok) override {
+    TsanAcquire(this);
+    std::coroutine_handle<> waiter;
+    {
+      MutexLock lock(mutex_);
+      header_came_ = ok;
+      waiter = std::exchange(header_waiter_, nullptr);
+    }
+    if (waiter) waiter.resume();
+  }
   void OnReadDone(bool ok) override { Resume(read_, ok); }
   void OnWriteDone(bool ok) override { Resume(write_, ok); }
   void OnWritesDoneDone(bool ok) override { Resume(write_, ok); }
@@ -130,6 +154,20 @@ class StreamCall final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffer> 
   }
 
  private:
+  struct HeaderOperation {
+    StreamCall& call;
+    bool await_ready() { return false; }
+    bool await_suspend(std::coroutine_handle<> waiter) {
+      MutexLock lock(call.mutex_);
+      if (call.header_came_.has_value()) return false;
+      call.header_waiter_ = waiter;
+      return true;
+    }
+    bool await_resume() {
+      MutexLock lock(call.mutex_);
+      return *call.header_came_;
+    }
+  };
   struct EndOperation {
     StreamCall& call;
     bool await_ready() { return false; }
@@ -187,6 +225,8 @@ class StreamCall final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffer> 
   std::atomic<int> holds_ = 1;
   std::atomic<int> references_ = 2;  // gRPC's and the handle's
   Mutex mutex_;
+  std::optional<bool> header_came_ ABSL_GUARDED_BY(mutex_);  // false: the call ended without one
+  std::coroutine_handle<> header_waiter_ ABSL_GUARDED_BY(mutex_);
   std::optional<grpc::Status> ended_ ABSL_GUARDED_BY(mutex_);
   std::coroutine_handle<> end_waiter_ ABSL_GUARDED_BY(mutex_);
 };
@@ -199,6 +239,8 @@ class StreamHandle final : public RawStream {
   Task<absl::Status> Send(codec::ConstBody message) override { return call_->Send(message); }
   Task<absl::StatusOr<bool>> Recv(codec::Body message) override { return call_->Recv(message); }
   Task<absl::Status> CloseSend() override { return call_->CloseSend(); }
+  Task<Metadata> Header() override { return call_->Header(); }
+  Metadata Trailer() override { return call_->Trailer(); }
   void Cancel() override { call_->Cancel(); }
 
  private:

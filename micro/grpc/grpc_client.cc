@@ -14,6 +14,7 @@
 #include "micro/grpc/client_stream.h"
 #include "micro/grpc/connections.h"
 #include "micro/grpc/credentials.h"
+#include "micro/grpc/headers.h"
 #include "micro/grpc/runtime.h"
 #include "micro/grpc/tsan.h"
 #include "micro/wire.h"
@@ -68,6 +69,10 @@ class GrpcClientWire final : public ClientWire {
     const grpc::Status done = co_await UnaryOperation{
         connections->Next(), path, context, outgoing, incoming, grpc::Status()};
     link.reset();
+    if (request.header != nullptr)
+      *request.header = ReadResponseMetadata(context.GetServerInitialMetadata());
+    if (request.trailer != nullptr)
+      *request.trailer = ReadResponseMetadata(context.GetServerTrailingMetadata());
     if (!done.ok()) co_return ErrorOf(done, ctx, node);
     status = Read(**codec, incoming, response);
     if (status.ok()) co_return status;

@@ -68,14 +68,14 @@ void WriteTrailer(const Metadata& trailer, grpc::CallbackServerContext& context)
 }
 
 absl::Status WriteHeaders(const Metadata& metadata, std::string_view content_type,
-                          grpc::ClientContext* context) {
+                          absl::FunctionRef<void(std::string, std::string)> add) {
   for (const auto& [name, value] : metadata) {
     if (!IsForwarded(name)) continue;
     RETURN_IF_ERROR(CheckHeader(name, value));
-    context->AddMetadata(absl::AsciiStrToLower(name), value);
+    add(absl::AsciiStrToLower(name), value);
   }
   if (content_type != "application/grpc+proto" && content_type != "application/grpc") {
-    context->AddMetadata("x-content-type", std::string(content_type));
+    add("x-content-type", std::string(content_type));
   }
   return absl::OkStatus();
 }

@@ -4,7 +4,7 @@
 
 #include <set>
 
-#include "tests/integration/certificates.h"
+#include "core/testing/certificates.h"
 #include "tests/integration/greeter_services.h"
 #include "tests/interop/grpc_cases.h"
 #include "tests/interop/grpc_test_service.h"

@@ -73,8 +73,20 @@ class Labelling final : public interop::Greeter {
   }
 };
 
-class ResponseMetadataOverGrpc : public ::testing::Test {
+// With protobuf, which gRPC's core carries, and with JSON, which our own HTTP/2 does.
+class ResponseMetadataOverGrpc : public ::testing::TestWithParam<std::string> {
  protected:
+  // Of a call that asks for both, and of one that does not.
+  CallOptions Asking(std::vector<std::string> addresses = {}) {
+    CallOptions options = Plain(std::move(addresses));
+    options.header = &header_;
+    options.trailer = &trailer_;
+    return options;
+  }
+  CallOptions Plain(std::vector<std::string> addresses = {}) const {
+    return {.addresses = std::move(addresses), .content_type = GetParam(), .retries = 0};
+  }
+
   const registry::Options registry_ = OwnRegistry();
   RunningGreeter server_{GreeterOptions(registry_), std::make_shared<Labelling>()};
   std::unique_ptr<Service> caller_ = NewCaller(registry_);
@@ -82,48 +94,43 @@ class ResponseMetadataOverGrpc : public ::testing::Test {
   Metadata header_, trailer_;
 };
 
-TEST_F(ResponseMetadataOverGrpc, ReachesACallerThatAsks) {
-  ASSERT_THAT(
-      BlockOn(greeter_.Hello(Context(), Named("x"), {.header = &header_, .trailer = &trailer_})),
-      IsOk());
+TEST_P(ResponseMetadataOverGrpc, ReachesACallerThatAsks) {
+  ASSERT_THAT(BlockOn(greeter_.Hello(Context(), Named("x"), Asking())), IsOk());
   EXPECT_EQ(header_, SomeHeader());
   EXPECT_EQ(trailer_, SomeTrailer());
 }
 
-TEST_F(ResponseMetadataOverGrpc, NeedsNobodyWhoAsks) {
-  EXPECT_THAT(BlockOn(greeter_.Hello(Context(), Named("x"))), IsOk());
-  EXPECT_THAT(BlockOn(greeter_.Hello(Context(), Named("x"), {.trailer = &trailer_})), IsOk());
+TEST_P(ResponseMetadataOverGrpc, NeedsNobodyWhoAsks) {
+  EXPECT_THAT(BlockOn(greeter_.Hello(Context(), Named("x"), Plain())), IsOk());
+  CallOptions options = Asking();
+  options.header = nullptr;
+  EXPECT_THAT(BlockOn(greeter_.Hello(Context(), Named("x"), options)), IsOk());
   EXPECT_EQ(trailer_, SomeTrailer());
 }
 
-TEST_F(ResponseMetadataOverGrpc, ComesWithAnErrorToo) {
-  const auto response =
-      BlockOn(greeter_.Hello(Context(), Named(""), {.header = &header_, .trailer = &trailer_}));
+TEST_P(ResponseMetadataOverGrpc, ComesWithAnErrorToo) {
+  const auto response = BlockOn(greeter_.Hello(Context(), Named(""), Asking()));
   EXPECT_EQ(errors::FromStatus(response.status()).code, 400);
   EXPECT_EQ(header_, SomeHeader());
   EXPECT_EQ(trailer_, SomeTrailer());
 }
 
-TEST_F(ResponseMetadataOverGrpc, IsEmptyWhereTheHandlerSetsNone) {
+TEST_P(ResponseMetadataOverGrpc, IsEmptyWhereTheHandlerSetsNone) {
   header_ = trailer_ = {{"of", "an earlier call"}};
-  ASSERT_THAT(BlockOn(greeter_.Meta(Context(), {}, {.header = &header_, .trailer = &trailer_})),
-              IsOk());
+  ASSERT_THAT(BlockOn(greeter_.Meta(Context(), {}, Asking())), IsOk());
   EXPECT_THAT(header_, IsEmpty());
   EXPECT_THAT(trailer_, IsEmpty());
 }
 
-TEST_F(ResponseMetadataOverGrpc, IsEmptyWhereNoNodeWasReached) {
+TEST_P(ResponseMetadataOverGrpc, IsEmptyWhereNoNodeWasReached) {
   header_ = trailer_ = {{"of", "an earlier call"}};
-  EXPECT_THAT(
-      BlockOn(greeter_.Hello(
-          Context(), Named("x"),
-          {.addresses = {"127.0.0.1:1"}, .retries = 0, .header = &header_, .trailer = &trailer_})),
-      StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(BlockOn(greeter_.Hello(Context(), Named("x"), Asking({"127.0.0.1:1"}))),
+              StatusIs(absl::StatusCode::kUnavailable));
   EXPECT_THAT(header_, IsEmpty());
   EXPECT_THAT(trailer_, IsEmpty());
 }
 
-TEST_F(ResponseMetadataOverGrpc, IsThatOfTheLastAttempt) {
+TEST_P(ResponseMetadataOverGrpc, IsThatOfTheLastAttempt) {
   class FailsFirst final : public interop::Greeter {
     Task<absl::Status> Hello(const Context& ctx, const helloworld::HelloRequest&,
                              helloworld::HelloResponse&) override {
@@ -137,15 +144,15 @@ TEST_F(ResponseMetadataOverGrpc, IsThatOfTheLastAttempt) {
   RunningGreeter server(GreeterOptions(registry), std::make_shared<FailsFirst>());
   auto caller = NewCaller(registry);
   helloworld::GreeterService greeter("helloworld", caller->client());
-  ASSERT_THAT(BlockOn(greeter.Hello(
-                  Context(), Named("x"),
-                  {.retries = 1, .retry = RetryAlways, .header = &header_, .trailer = &trailer_})),
-              IsOk());
+  CallOptions options = Asking();
+  options.retries = 1;
+  options.retry = RetryAlways;
+  ASSERT_THAT(BlockOn(greeter.Hello(Context(), Named("x"), options)), IsOk());
   EXPECT_EQ(header_, (Metadata{{"x-attempt", "second"}}));
   EXPECT_THAT(trailer_, IsEmpty());
 }
 
-TEST_F(ResponseMetadataOverGrpc, ComesFromAPathThatWasNotKnownToo) {
+TEST_P(ResponseMetadataOverGrpc, ComesFromAPathThatWasNotKnownToo) {
   helloworld::HelloResponse response;
   ASSERT_THAT(BlockOn(caller_->client()->Call(
                   Context(),
@@ -153,31 +160,30 @@ TEST_F(ResponseMetadataOverGrpc, ComesFromAPathThatWasNotKnownToo) {
                    .method = {.endpoint = "Greeter.Hello", .grpc_path = "/any.Greeter/Hello"},
                    .content_type = {},
                    .body = Named("x")},
-                  response, {.header = &header_, .trailer = &trailer_})),
+                  response, Asking())),
               IsOk());
   EXPECT_EQ(header_, SomeHeader());
   EXPECT_EQ(trailer_, SomeTrailer());
 }
 
-TEST_F(ResponseMetadataOverGrpc, FailsTheCallWhereItIsTooLargeForTheCaller) {
+TEST_P(ResponseMetadataOverGrpc, FailsTheCallWhereItIsTooLargeForTheCaller) {
   class Verbose final : public interop::Greeter {
     Task<absl::Status> Hello(const Context& ctx, const helloworld::HelloRequest& request,
                              helloworld::HelloResponse&) override {
-      const std::string text(16 << 10, 'x');
+      const std::string text(20 << 10, 'x');
       co_return request.name() == "header" ? SetHeader(ctx, "x", text) : SetTrailer(ctx, "x", text);
     }
   };
   RunningGreeter server(GreeterOptions(OwnRegistry()), std::make_shared<Verbose>());
   for (const std::string part : {"header", "trailer"}) {
-    EXPECT_THAT(
-        BlockOn(greeter_.Hello(Context(), Named(part), {.addresses = {server.address()}})).status(),
-        StatusIs(absl::StatusCode::kResourceExhausted))
+    EXPECT_THAT(BlockOn(greeter_.Hello(Context(), Named(part), Plain({server.address()}))).status(),
+                StatusIs(absl::StatusCode::kResourceExhausted))
         << part;
   }
   EXPECT_THAT(BlockOn(greeter_.Hello(Context(), Named("x"))), IsOk());
 }
 
-TEST_F(ResponseMetadataOverGrpc, SetTooLateIsRefused) {
+TEST_P(ResponseMetadataOverGrpc, SetTooLateIsRefused) {
   class Keeper final : public interop::Greeter {
    public:
     explicit Keeper(Context& kept) : kept_(kept) {}
@@ -206,7 +212,7 @@ TEST_F(ResponseMetadataOverGrpc, SetTooLateIsRefused) {
   EXPECT_THAT(SetTrailer(kept, "x", "1"), StatusIs(absl::StatusCode::kFailedPrecondition));
 
   const auto chat = [&]() -> Task<absl::Status> {
-    CO_ASSIGN_OR_RETURN(auto stream, co_await greeter.Chat(Context()));
+    CO_ASSIGN_OR_RETURN(auto stream, co_await greeter.Chat(Context(), Plain()));
     CO_RETURN_IF_ERROR((co_await stream.Recv()).status());
     CO_RETURN_IF_ERROR((co_await stream.Recv()).status());
     EXPECT_EQ(stream.Trailer(), (Metadata{{"x", "1"}}));
@@ -217,9 +223,9 @@ TEST_F(ResponseMetadataOverGrpc, SetTooLateIsRefused) {
 
 // ---- Streams ----
 
-TEST_F(ResponseMetadataOverGrpc, AHeaderCanComeAheadOfEverything) {
+TEST_P(ResponseMetadataOverGrpc, AHeaderCanComeAheadOfEverything) {
   const auto chat = [&]() -> Task<absl::Status> {
-    CO_ASSIGN_OR_RETURN(auto stream, co_await greeter_.Chat(Context()));
+    CO_ASSIGN_OR_RETURN(auto stream, co_await greeter_.Chat(Context(), Plain()));
     EXPECT_EQ(co_await stream.Header(), SomeHeader());  // nobody has said anything
     EXPECT_THAT(stream.Trailer(), IsEmpty());
     helloworld::ChatMessage said;
@@ -235,12 +241,12 @@ TEST_F(ResponseMetadataOverGrpc, AHeaderCanComeAheadOfEverything) {
   EXPECT_THAT(BlockOn(chat()), IsOk());
 }
 
-TEST_F(ResponseMetadataOverGrpc, AHeaderComesWithTheFirstResponseOrWithTheEnd) {
+TEST_P(ResponseMetadataOverGrpc, AHeaderComesWithTheFirstResponseOrWithTheEnd) {
   for (const int64_t n : {2, 0, -1}) {
     const auto count = [&]() -> Task<absl::Status> {
       helloworld::CountRequest request;
       request.set_n(n);
-      CO_ASSIGN_OR_RETURN(auto stream, co_await greeter_.Count(Context(), request));
+      CO_ASSIGN_OR_RETURN(auto stream, co_await greeter_.Count(Context(), request, Plain()));
       absl::Status end;
       for (bool more = true; more;) {
         const auto response = co_await stream.Recv();
@@ -256,9 +262,9 @@ TEST_F(ResponseMetadataOverGrpc, AHeaderComesWithTheFirstResponseOrWithTheEnd) {
   }
 }
 
-TEST_F(ResponseMetadataOverGrpc, ACallerThatStreamsGetsBoth) {
+TEST_P(ResponseMetadataOverGrpc, ACallerThatStreamsGetsBoth) {
   const auto sum = [&]() -> Task<absl::Status> {
-    CO_ASSIGN_OR_RETURN(auto stream, co_await greeter_.Sum(Context()));
+    CO_ASSIGN_OR_RETURN(auto stream, co_await greeter_.Sum(Context(), Plain()));
     EXPECT_EQ(co_await stream.Header(), SomeHeader());
     CO_RETURN_IF_ERROR((co_await stream.CloseAndRecv()).status());
     EXPECT_EQ(stream.Trailer(), SomeTrailer());
@@ -267,9 +273,9 @@ TEST_F(ResponseMetadataOverGrpc, ACallerThatStreamsGetsBoth) {
   EXPECT_THAT(BlockOn(sum()), IsOk());
 }
 
-TEST_F(ResponseMetadataOverGrpc, NobodyWaitsForTheHeaderOfACallThatHasEnded) {
+TEST_P(ResponseMetadataOverGrpc, NobodyWaitsForTheHeaderOfACallThatHasEnded) {
   const auto header = [&](Context ctx, std::string address) -> Task<absl::Status> {
-    CO_ASSIGN_OR_RETURN(auto stream, co_await greeter_.Chat(ctx, {.addresses = {address}}));
+    CO_ASSIGN_OR_RETURN(auto stream, co_await greeter_.Chat(ctx, Plain({address})));
     EXPECT_THAT(co_await stream.Header(), IsEmpty());
     co_return (co_await stream.Recv()).status();
   };
@@ -282,7 +288,7 @@ TEST_F(ResponseMetadataOverGrpc, NobodyWaitsForTheHeaderOfACallThatHasEnded) {
 
 // ---- Wrappers ----
 
-TEST_F(ResponseMetadataOverGrpc, WrappersSetAndSeeIt) {
+TEST_P(ResponseMetadataOverGrpc, WrappersSetAndSeeIt) {
   ServiceOptions options = GreeterOptions(OwnRegistry());
   options.handler_wrappers = {[](HandlerFunc next) -> HandlerFunc {
     return [next](const Context& ctx, const Request& request,
@@ -305,12 +311,9 @@ TEST_F(ResponseMetadataOverGrpc, WrappersSetAndSeeIt) {
     };
   };
   const Metadata all = {{"x-from", "wrapper"}, {"x-served-by", "a node"}};
-  ASSERT_THAT(BlockOn(greeter_.Hello(Context(), Named("x"),
-                                     {.addresses = {server.address()},
-                                      .wrappers = {look},
-                                      .header = &header_,
-                                      .trailer = &trailer_})),
-              IsOk());
+  CallOptions asking = Asking({server.address()});
+  asking.wrappers = {look};
+  ASSERT_THAT(BlockOn(greeter_.Hello(Context(), Named("x"), asking)), IsOk());
   EXPECT_EQ(header_, all);
   EXPECT_EQ(seen, all);
   EXPECT_EQ(trailer_, (Metadata{{"x-sum-bin", SomeBytes()}, {"x-handled", "yes"}}));
@@ -318,8 +321,8 @@ TEST_F(ResponseMetadataOverGrpc, WrappersSetAndSeeIt) {
   const auto count = [&]() -> Task<absl::Status> {
     helloworld::CountRequest request;
     request.set_n(1);
-    CO_ASSIGN_OR_RETURN(auto stream, co_await greeter_.Count(Context(), request,
-                                                             {.addresses = {server.address()}}));
+    CO_ASSIGN_OR_RETURN(auto stream,
+                        co_await greeter_.Count(Context(), request, Plain({server.address()})));
     EXPECT_EQ(co_await stream.Header(), all);
     CO_RETURN_IF_ERROR((co_await stream.Recv()).status());
     CO_RETURN_IF_ERROR((co_await stream.Recv()).status());
@@ -328,6 +331,12 @@ TEST_F(ResponseMetadataOverGrpc, WrappersSetAndSeeIt) {
   };
   EXPECT_THAT(BlockOn(count()), IsOk());
 }
+
+INSTANTIATE_TEST_SUITE_P(Codecs, ResponseMetadataOverGrpc,
+                         ::testing::Values("application/grpc+proto", "application/json"),
+                         [](const auto& info) {
+                           return std::string(info.param == "application/json" ? "Json" : "Proto");
+                         });
 
 }  // namespace
 }  // namespace micro

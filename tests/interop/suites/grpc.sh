@@ -16,15 +16,16 @@ make_certificates() {
   ) >"$work/openssl.log" 2>&1
 }
 
-# start NAME PATTERN COMMAND…: a server on a free port, which the last number of the line with PATTERN in its log tells. $port is it.
+# start NAME COMMAND…: a server on a free port, which is the last number of the line that says it is ready ($mark as in launch). $port is
+# it.
 start() {
-  local name=$1 pattern=$2
-  shift 2
-  if ! launch_until "$pattern" "$work/$name.log" "$@" --port=0; then
+  local name=$1
+  shift
+  if ! launch "$work/$name.log" "$@" --port=0; then
     fail "$name" "$(cat "$work/$name.log")"
     finish
   fi
-  port=$(grep -m 1 "$pattern" "$work/$name.log" | grep -oE '[0-9]+$')
+  port=$(grep -m 1 "^${mark:-ready }" "$work/$name.log" | grep -oE '[0-9]+$')
 }
 
 # run_cases NAME PORT CLIENT…: all of them.
@@ -60,10 +61,10 @@ for kind in plain TLS; do
     serving=()
     calling=()
   fi
-  start "grpc-go's server, $kind" 'interop server listening on' "$go_server" "${serving[@]}"
+  mark='.*interop server listening' start "grpc-go's server, $kind" "$go_server" "${serving[@]}"
   run_cases "our client, grpc-go's server, $kind" "$port" "$our_client" "${calling[@]}"
   end_by_sigterm "$pid"
-  start "our service, $kind" '^ready ' "$our_service" "${serving[@]}"
+  start "our service, $kind" "$our_service" "${serving[@]}"
   run_cases "grpc-go's client, our service, $kind" "$port" "$go_client" "${calling[@]}"
   if end_by_sigterm "$pid"; then pass "our service, $kind: SIGTERM"; else fail "our service, $kind: SIGTERM" "exit code $?"; fi
 done

@@ -15,6 +15,7 @@
 #include "micro/grpc/client_stream.h"
 #include "micro/grpc/connections.h"
 #include "micro/grpc/credentials.h"
+#include "micro/grpc/headers.h"
 #include "micro/grpc/http2_stream.h"
 #include "micro/wire.h"
 
@@ -49,6 +50,10 @@ class GrpcClientWire final : public ClientWire {
     const grpc::Status done = co_await GrpcUnaryCall{
         connections->Next(), path, context, outgoing, incoming, grpc::Status()};
     link.reset();
+    if (request.header != nullptr)
+      *request.header = ReadResponseMetadata(context.GetServerInitialMetadata());
+    if (request.trailer != nullptr)
+      *request.trailer = ReadResponseMetadata(context.GetServerTrailingMetadata());
     if (!done.ok()) co_return ErrorOf(done, ctx, node);
     status = Read(**codec, incoming, response);
     if (status.ok()) co_return status;

@@ -3,6 +3,7 @@
 
 #include <grpcpp/server_context.h>
 
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,14 @@ struct IncomingHeaders {
   absl::Duration timeout = absl::InfiniteDuration();  // of the `timeout` header
 };
 IncomingHeaders ReadHeaders(const grpc::CallbackServerContext& context);
+
+// What an answer came with, as header or trailer: without what is the wire's own.
+Metadata ReadResponseMetadata(const std::multimap<grpc::string_ref, grpc::string_ref>& incoming);
+
+// Gives the call what its answer's header or trailer shall hold, keys lowered. The pairs are ones
+// that ResponseMetadata took.
+void WriteHeader(const Metadata& header, grpc::CallbackServerContext& context);
+void WriteTrailer(const Metadata& trailer, grpc::CallbackServerContext& context);
 
 // Gives `add` the headers of a call: metadata that is forwarded, keys lowered, and the content type
 // unless it is the one that its absence means. The deadline is gRPC's own (grpc-timeout).

@@ -14,7 +14,7 @@ namespace {
 constexpr size_t kReadSize = 32 << 10;
 constexpr uint32_t kStreamWindow = 256 << 10;
 constexpr int32_t kConnectionWindow = 4 << 20;
-constexpr uint32_t kMaxHeaderList = 64 << 10;
+constexpr uint32_t kMaxHeaderList = 16 << 10;
 constexpr size_t kMaxUnsent = 1 << 20;  // of the connection, before nghttp2 is asked for more
 
 }  // namespace
@@ -42,6 +42,9 @@ struct Http2Session::Callbacks {
 
   static int OnFrame(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     if (frame->hd.type == NGHTTP2_SETTINGS) Of(user).greeted_ = true;
+    if (frame->hd.type == NGHTTP2_HEADERS) {
+      if (Stream* stream = Find(user, frame->hd.stream_id)) stream->events->OnHeadersEnd();
+    }
     return 0;
   }
 

@@ -31,6 +31,7 @@ class Http2Events {
  public:
   virtual ~Http2Events() = default;
   virtual void OnHeader(std::string_view name, std::string_view value) = 0;  // trailers too
+  virtual void OnHeadersEnd() = 0;  // of one block: of an interim answer, the answer, its trailers
   virtual void OnData(std::string_view bytes) = 0;
   virtual void OnDrained() = 0;  // all that was written has gone into the connection
   // OK: the server ended it in order. UNAVAILABLE: the connection was lost; with MarkUnsent when

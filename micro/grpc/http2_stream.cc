@@ -22,7 +22,8 @@ namespace micro::grpc_wire {
 namespace {
 
 constexpr size_t kMaxUnsent = 64 << 10;       // of a stream, before Send waits
-constexpr size_t kMaxHeaderBytes = 64 << 10;  // of an answer, trailers too
+// Of an answer, trailers too; far below where nghttp2 gives up the whole connection.
+constexpr size_t kMaxHeaderBytes = 16 << 10;
 
 // For an answer that is not gRPC's: the public table of HTTP statuses.
 grpc::StatusCode CodeOfHttp(int status) {
@@ -115,12 +116,22 @@ class Http2Call final : public Http2Events, public std::enable_shared_from_this<
     co_return std::move(message->bytes);
   }
 
+  // The header; empty where the call ended without one.
+  Task<Metadata> Header() {
+    const absl::StatusOr<bool> came = co_await header_came_.Wait();
+    co_return came.ok() && *came ? header_ : Metadata();
+  }
+
+  // The trailer, when Receive has told the end.
+  Metadata Trailer() const { return trailer_came_ ? trailer_ : Metadata(); }
+
   // Ends the call at once; a waiting Receive answers `why`. From any thread.
   void End(absl::Status why) {
     messages_.Close(std::move(why));
     loop_.Post([self = shared_from_this()] {
       if (std::exchange(self->over_, true)) return;
       self->session_->Reset(self->id_);
+      self->header_came_.TrySet(false);
       if (self->drained_ != nullptr) self->drained_->TrySet(false);
     });
   }
@@ -138,6 +149,18 @@ class Http2Call final : public Http2Events, public std::enable_shared_from_this<
     if (name == "grpc-message") message_ = PercentDecoded(value);
     if (name == "content-type") content_type_ = value;
     if (name == "grpc-status-details-bin") absl::Base64Unescape(ToAbsl(value), &details_);
+    if (IsForwarded(name)) AddMetadata(name, value);
+  }
+
+  void OnHeadersEnd() override {
+    Metadata block = std::exchange(block_, {});
+    if (over_ || http_status_ / 100 == 1) return;
+    if (code_ >= 0) {  // only the last block has it
+      trailer_ = std::move(block);
+      return;
+    }
+    header_ = std::move(block);
+    loop_.Post([self = shared_from_this()] { self->header_came_.TrySet(true); });
   }
 
   void OnData(std::string_view bytes) override {
@@ -166,6 +189,8 @@ class Http2Call final : public Http2Events, public std::enable_shared_from_this<
     loop_.Post([self = shared_from_this(), status = std::move(status)] {
       if (std::exchange(self->over_, true)) return;
       absl::Status end = self->EndOf(status);
+      self->header_came_.TrySet(false);
+      self->trailer_came_ = true;
       self->ended_well_ = end.ok();
       self->messages_.Close(std::move(end));
       if (self->drained_ != nullptr) self->drained_->TrySet(false);
@@ -177,6 +202,15 @@ class Http2Call final : public Http2Events, public std::enable_shared_from_this<
     std::string bytes;
     size_t unconsumed = 0;  // of the session's window
   };
+
+  // Binary values come in base64, several of one key with commas between.
+  void AddMetadata(std::string_view name, std::string_view value) {
+    if (!name.ends_with("-bin")) return block_.Append(name, value);
+    std::string bytes;
+    for (const std::string& part : SplitList(value)) {
+      if (absl::Base64Unescape(part, &bytes)) block_.Append(name, bytes);
+    }
+  }
 
   static absl::Status Error(const Http2Call& call, const absl::Status& why) {
     return ErrorOf(
@@ -213,8 +247,11 @@ class Http2Call final : public Http2Events, public std::enable_shared_from_this<
   size_t header_bytes_ = 0;
   int http_status_ = 0, code_ = -1;
   std::string message_, details_, content_type_;
+  Metadata block_, header_, trailer_;
   std::shared_ptr<OneShot<bool>> drained_;
   // Of any thread.
+  OneShot<bool> header_came_;
+  std::atomic<bool> trailer_came_ = false;
   Queue<Message> messages_{SIZE_MAX};  // bounded by the stream's window
   std::atomic<bool> ended_well_ = false;
   using EndFunction = std::function<void(absl::Status)>;
@@ -252,6 +289,9 @@ class Http2RawStream final : public RawStream {
     co_return absl::OkStatus();
   }
 
+  Task<Metadata> Header() override { return call_->Header(); }
+  Metadata Trailer() override { return call_->Trailer(); }
+
   void Cancel() override { call_->End(absl::CancelledError("the call was cancelled")); }
 
  private:
@@ -259,6 +299,24 @@ class Http2RawStream final : public RawStream {
   const codec::Codec& codec_;
   const int max_send_;
 };
+
+// One request, one response, and the end.
+Task<absl::Status> Exchange(RawStream& stream, codec::ConstBody request, codec::Body response) {
+  const absl::Status sent = co_await stream.Send(request);
+  if (!sent.ok() && !absl::IsCancelled(sent)) {
+    stream.Cancel();
+    co_return Refused(sent, 500);
+  }
+  (void)co_await stream.CloseSend();
+  absl::StatusOr<bool> more = co_await stream.Recv(response);
+  if (!more.ok()) co_return more.status();
+  codec::Frame second;
+  if (!*more) co_return Refused(absl::InternalError("the call ended without a response"), 500);
+  more = co_await stream.Recv(second);
+  if (!more.ok()) co_return more.status();
+  if (*more) co_return Refused(absl::InternalError("a unary call was answered twice"), 500);
+  co_return absl::OkStatus();
+}
 
 }  // namespace
 
@@ -376,17 +434,10 @@ Task<absl::Status> Http2Pool::Call(const Context& ctx, const registry::Node& nod
                                    codec::Body response) {
   auto stream = co_await Stream(ctx, node, request, codec);
   if (!stream.ok()) co_return stream.status();
-  const absl::Status sent = co_await (*stream)->Send(*request.body);
-  if (!sent.ok() && !absl::IsCancelled(sent)) co_return Refused(sent, 500);
-  (void)co_await (*stream)->CloseSend();
-  absl::StatusOr<bool> more = co_await (*stream)->Recv(response);
-  if (!more.ok()) co_return more.status();
-  codec::Frame second;
-  if (!*more) co_return Refused(absl::InternalError("the call ended without a response"), 500);
-  more = co_await (*stream)->Recv(second);
-  if (!more.ok()) co_return more.status();
-  if (*more) co_return Refused(absl::InternalError("a unary call was answered twice"), 500);
-  co_return absl::OkStatus();
+  absl::Status status = co_await Exchange(**stream, *request.body, response);
+  if (request.header != nullptr) *request.header = co_await (*stream)->Header();
+  if (request.trailer != nullptr) *request.trailer = (*stream)->Trailer();
+  co_return status;
 }
 
 }  // namespace micro::grpc_wire

@@ -1,6 +1,5 @@
 #include "micro/rpc/request_text.h"
 
-#include <fmt/compile.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -16,6 +15,12 @@ namespace micro::rpc {
 namespace {
 
 constexpr std::string_view kLineEnd = "\r\n";
+
+// What stands in front.
+constexpr std::string_view kRequestLine = "POST / HTTP/1.1\r\nHost: ";
+constexpr std::string_view kUserAgent = "\r\nUser-Agent: micro-cpp\r\nContent-Length: ";
+constexpr std::string_view kTimeout = "\r\nTimeout: ";
+constexpr size_t kLongestNumber = 20;
 
 // Headers that say what this call is: of metadata that came in with another one, they would say
 // something else. Each also bears an older name with X- in front.
@@ -82,16 +87,8 @@ absl::Status AppendHeaders(const RequestHeader& header, const Metadata& metadata
   return absl::OkStatus();
 }
 
-namespace {
-
-constexpr std::string_view kRequestLine = "POST / HTTP/1.1\r\nHost: ";
-constexpr std::string_view kUserAgent = "\r\nUser-Agent: micro-cpp\r\nContent-Length: ";
-constexpr std::string_view kTimeout = "\r\nTimeout: ";
-constexpr size_t kLongestNumber = 20;
-
-}  // namespace
-
 void RequestText::Begin(std::string_view host) {
+  host_ = host;
   front_ = kRequestLine.size() + host.size() + kUserAgent.size() + kLongestNumber +
            kTimeout.size() + kLongestNumber + kLineEnd.size();
   bytes_.resize(front_);
@@ -102,7 +99,7 @@ void RequestText::EndHeaders() {
   body_ = bytes_.size();
 }
 
-std::string_view RequestText::Finish(std::string_view host, absl::Duration timeout) {
+std::string_view RequestText::Finish(absl::Duration timeout) {
   // Written from its end to its beginning.
   size_t begin = front_;
   const auto put = [&](std::string_view text) {
@@ -120,7 +117,7 @@ std::string_view RequestText::Finish(std::string_view host, absl::Duration timeo
   }
   put_number(bytes_.size() - body_);
   put(kUserAgent);
-  put(host);
+  put(host_);
   put(kRequestLine);
   return std::string_view(bytes_).substr(begin);
 }

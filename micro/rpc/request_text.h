@@ -32,8 +32,7 @@ struct RequestHeader {
 // Appends the headers of a call: go-micro's, and metadata that is forwarded under its canonical
 // names, where it does not stand in the way of go-micro's own. INVALID_ARGUMENT names what no HTTP
 // header can carry.
-absl::Status AppendHeaders(const RequestHeader& header, const Metadata& metadata,
-                           std::string* out);
+absl::Status AppendHeaders(const RequestHeader& header, const Metadata& metadata, std::string* out);
 
 // The one header that ends a client's messages.
 inline constexpr std::string_view kEndHeader = "Micro-Error: EOS\r\n";
@@ -44,7 +43,7 @@ class RequestText {
   // `recycled` gives its room.
   explicit RequestText(std::string recycled = {}) : bytes_(std::move(recycled)) {}
 
-  // Starts over; `host` is the node's address.
+  // Starts over, for a node's address, which is lent until the last Finish.
   void Begin(std::string_view host);
 
   // Where headers, each with its end of line, and then the body are appended.
@@ -54,13 +53,14 @@ class RequestText {
 
   // The whole request, until the next Begin. What is known last stands in front: the body's length,
   // and the time that the call has from now. May be asked again with another time.
-  std::string_view Finish(std::string_view host, absl::Duration timeout);
+  std::string_view Finish(absl::Duration timeout);
 
   // The buffer, for the next request.
   std::string Recycle() && { return std::move(bytes_); }
 
  private:
   std::string bytes_;
+  std::string_view host_;
   size_t front_ = 0;  // room for what stands in front
   size_t body_ = 0;   // where the body begins
 };

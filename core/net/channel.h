@@ -44,10 +44,22 @@ class Channel : public boost::intrusive_ref_counter<Channel<Stream>, boost::thre
   bool writing() const { return writing_; }
   void set_writing(bool writing) { writing_ = writing; }
 
+  void EndWrites() {
+    if (closed_ || std::exchange(writes_ended_, true)) return;
+    if constexpr (!kPlain) SayGoodbye();
+    ErrorCode ignored;
+    stream_.lowest_layer().shutdown(asio::socket_base::shutdown_send, ignored);
+  }
+
+  bool writes_ended() const { return writes_ended_; }
+
   bool closed() const { return closed_; }
   void Close() {
-    if (std::exchange(closed_, true)) return;
-    if constexpr (!kPlain) SayGoodbye();
+    if (closed_) return;
+    if constexpr (!kPlain) {
+      if (!writes_ended_) SayGoodbye();
+    }
+    closed_ = true;
     ErrorCode ignored;
     stream_.lowest_layer().close(ignored);
   }
@@ -70,6 +82,7 @@ class Channel : public boost::intrusive_ref_counter<Channel<Stream>, boost::thre
 
   Stream stream_;
   bool closed_ = false;
+  bool writes_ended_ = false;
   bool writing_ = false;
   std::string local_, remote_;
   Memory read_memory_, write_memory_;
@@ -87,8 +100,14 @@ class ChannelSocket final : public Socket {
 
   void Read(char* buffer, size_t size,
             absl::AnyInvocable<void(absl::Status, size_t)> done) override {
-    channel_->stream().async_read_some(asio::buffer(buffer, size),
-                                       ReadHandler{channel_, std::move(done)});
+    ReadHandler handler{channel_, std::move(done)};
+    if constexpr (!Channel<Stream>::kPlain) {
+      if (channel_->writes_ended()) {
+        return channel_->stream().next_layer().async_read_some(asio::buffer(buffer, size),
+                                                               std::move(handler));
+      }
+    }
+    channel_->stream().async_read_some(asio::buffer(buffer, size), std::move(handler));
   }
 
   size_t TryWrite(std::string_view bytes) override {
@@ -106,6 +125,7 @@ class ChannelSocket final : public Socket {
     WriteHandler::Start(WriteHandler{channel_, bytes, std::move(done)});
   }
 
+  void EndWrites() override { channel_->EndWrites(); }
   void Close() override { channel_->Close(); }
   std::string local() const override { return channel_->local(); }
   std::string remote() const override { return channel_->remote(); }
@@ -147,6 +167,9 @@ class ChannelSocket final : public Socket {
 
   const ChannelPtr channel_;
 };
+
+// What every connection is set to: no delay, and probes that find a peer whose machine is gone.
+void Tune(TcpSocket& socket);
 
 // The socket of an open connection without TLS.
 std::unique_ptr<Socket> NewPlainSocket(TcpSocket socket);

@@ -89,8 +89,7 @@ class Attempt final : public std::enable_shared_from_this<Attempt> {
   void Connected(const ErrorCode& error) {
     if (done_ == nullptr) return;
     if (error) return Fail(error.message());
-    ErrorCode ignored;
-    socket_.set_option(Tcp::no_delay(true), ignored);
+    Tune(socket_);
     timer_.cancel();
     if (tls_ == nullptr) return Finish(NewPlainSocket(std::move(socket_)));
     const auto left = absl::FromChrono(deadline_ - std::chrono::steady_clock::now());

@@ -18,6 +18,7 @@ namespace {
 using Acceptor = asio::basic_socket_acceptor<Tcp, asio::io_context::executor_type>;
 
 constexpr absl::Duration kPause = absl::Milliseconds(100);  // without file descriptors
+constexpr size_t kMostHandshakes = 1000;                    // at once on a loop
 
 // What a listener and the handlers on the loops share; it lives as long as the last of them.
 class Accepting final : public std::enable_shared_from_this<Accepting> {
@@ -30,8 +31,7 @@ class Accepting final : public std::enable_shared_from_this<Accepting> {
         handshake_timeout_(handshake_timeout),
         on_accept_(std::move(on_accept)),
         acceptor_(std::move(acceptor)),
-        pause_(home.io()),
-        handshakes_(loops.size()) {}
+        pause_(home.io()) {}
 
   void Start() {
     home_.Post([self = shared_from_this()] { self->Accept(); });
@@ -42,8 +42,8 @@ class Accepting final : public std::enable_shared_from_this<Accepting> {
     const auto seen = std::make_shared<std::latch>(static_cast<ptrdiff_t>(loops_.size()));
     for (size_t i = 0; i < loops_.size(); ++i) {
       loops_[i].Post([this, i, seen] {
-        closed_on_[i].closed = true;
-        for (const std::shared_ptr<Handshake>& handshake : handshakes_[i]) handshake->Cancel();
+        on_[i].closed = true;
+        for (const std::shared_ptr<Handshake>& handshake : on_[i].handshakes) handshake->Cancel();
         if (&loops_[i] == &home_) {
           ErrorCode ignored;
           acceptor_.close(ignored);
@@ -94,26 +94,31 @@ class Accepting final : public std::enable_shared_from_this<Accepting> {
 
   // On the connection's loop.
   void Open(size_t index, TcpSocket socket) {
-    if (closed_on_[index].closed) return;
-    ErrorCode ignored;
-    socket.set_option(Tcp::no_delay(true), ignored);
+    OnLoop& here = on_[index];
+    if (here.closed) return;
+    Tune(socket);
     if (tls_ == nullptr) return on_accept_(loops_[index], NewPlainSocket(std::move(socket)));
+    if (here.handshakes.size() == kMostHandshakes) {
+      return log::Debug("a connection was refused",
+                        {{"error", "too many others are shaking hands"}});
+    }
     auto place = std::make_shared<std::weak_ptr<Handshake>>();
     const std::shared_ptr<Handshake> handshake = StartTls(
         std::move(socket), tls_, "", handshake_timeout_,
         [self = shared_from_this(), index, place](absl::StatusOr<std::unique_ptr<Socket>> opened) {
-          self->handshakes_[index].erase(place->lock());
-          if (self->closed_on_[index].closed) return;
+          self->on_[index].handshakes.erase(place->lock());
+          if (self->on_[index].closed) return;
           if (opened.ok()) return self->on_accept_(self->loops_[index], *std::move(opened));
           log::Debug("a connection was refused", {{"error", opened.status()}});
         });
     *place = handshake;
-    handshakes_[index].insert(handshake);
+    here.handshakes.insert(handshake);
   }
 
   // One per loop, used on its thread alone.
   struct alignas(64) OnLoop {
     bool closed = false;
+    std::set<std::shared_ptr<Handshake>> handshakes;
   };
 
   Loops& loops_;
@@ -125,8 +130,7 @@ class Accepting final : public std::enable_shared_from_this<Accepting> {
   Timer pause_;
   bool paused_ = false;
   size_t next_ = 0;
-  std::vector<OnLoop> closed_on_ = std::vector<OnLoop>(loops_.size());
-  std::vector<std::set<std::shared_ptr<Handshake>>> handshakes_;
+  std::vector<OnLoop> on_ = std::vector<OnLoop>(loops_.size());
 };
 
 class TcpListener final : public Listener {

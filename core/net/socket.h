@@ -54,6 +54,12 @@ class Socket {
   // Writes all of `bytes`, which lives until `done`. UNAVAILABLE says why the connection is lost.
   virtual void Write(std::string_view bytes, absl::AnyInvocable<void(absl::Status)> done) = 0;
 
+  // Tells the peer that nothing more comes, once all is written. A peer that still sends when its
+  // connection is closed may lose what it was told last: whoever closes after an answer ends its
+  // writes, reads until the peer's end or a timeout, and closes then. What is read after this is
+  // good for nothing but that (over TLS nobody decrypts it).
+  virtual void EndWrites() = 0;
+
   // Ends both directions at once. Read and Write that wait call back with CANCELLED.
   virtual void Close() = 0;
 

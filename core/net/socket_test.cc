@@ -87,6 +87,9 @@ class BlockingSocket {
     return count;
   }
 
+  void EndWrites() {
+    OnLoop(*loop_, [&] { socket_->EndWrites(); });
+  }
   void Close() {
     OnLoop(*loop_, [&] { socket_->Close(); });
   }
@@ -283,6 +286,20 @@ TEST_P(AnySocket, ThePeersCloseIsTheEnd) {
   client_.Close();
   EXPECT_THAT(accepted_.Read(), IsOkAndHolds("last words"));
   EXPECT_THAT(accepted_.Read(), StatusIs(absl::StatusCode::kOutOfRange));
+}
+
+TEST_P(AnySocket, ReadsOnAfterItsLastWrite) {
+  EXPECT_THAT(client_.Write("question"), IsOk());
+  EXPECT_THAT(accepted_.Read(), IsOkAndHolds("question"));
+  EXPECT_THAT(accepted_.Write("last words"), IsOk());
+  accepted_.EndWrites();
+  EXPECT_THAT(client_.Read(), IsOkAndHolds("last words"));
+  EXPECT_THAT(client_.Read(), StatusIs(absl::StatusCode::kOutOfRange));
+  EXPECT_THAT(client_.Write(Noise(1 << 20)), IsOk());
+  client_.Close();
+  size_t count = 0;
+  for (auto part = accepted_.Read(); part.ok(); part = accepted_.Read()) count += part->size();
+  EXPECT_GE(count, (1u << 20) - (64u << 10));  // over TLS the goodbye takes some
 }
 
 TEST_P(AnySocket, AWriteToAPeerThatIsGoneFails) {

@@ -1,48 +1,13 @@
 #include "micro/grpc/credentials.h"
 
-#include <fmt/format.h>
-
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <sstream>
-
 #include "core/status_macros.h"
+#include "micro/tls_files.h"
 
 namespace micro::grpc_wire {
-namespace {
-
-// The text of a PEM file of the kind that `marker` says ("CERTIFICATE", "PRIVATE KEY"); empty for
-// no file.
-absl::StatusOr<std::string> ReadPem(const std::string& file, std::string_view flag,
-                                    std::string_view marker) {
-  if (file.empty()) return std::string();
-  errno = 0;
-  std::ifstream in(file, std::ios::binary);
-  std::stringstream text;
-  if (!in || !(text << in.rdbuf())) {
-    return absl::InvalidArgumentError(
-        fmt::format("cannot read {} (flag --{}): {}", file, flag,
-                    errno != 0 ? std::strerror(errno) : "it is empty"));
-  }
-  if (text.str().find(fmt::format("{}-----", marker)) == std::string::npos) {
-    return absl::InvalidArgumentError(
-        fmt::format("{} (flag --{}) holds no PEM {}", file, flag, marker));
-  }
-  return text.str();
-}
-
-absl::Status BothOrNone(const std::string& cert, const std::string& key, std::string_view side) {
-  if (cert.empty() == key.empty()) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      fmt::format("--{0}_tls_cert and --{0}_tls_key go together: only one is set", side));
-}
-
-}  // namespace
 
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerCredentialsOf(
     const ServerOptions& options) {
-  RETURN_IF_ERROR(BothOrNone(options.tls_cert, options.tls_key, "server"));
+  RETURN_IF_ERROR(CheckCertAndKey(options.tls_cert, options.tls_key, "server"));
   if (options.tls_cert.empty()) {
     if (options.tls_ca.empty()) return grpc::InsecureServerCredentials();
     return absl::InvalidArgumentError(
@@ -61,7 +26,7 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerCredentialsOf(
 
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ChannelCredentialsOf(
     const ClientOptions& options) {
-  RETURN_IF_ERROR(BothOrNone(options.tls_cert, options.tls_key, "client"));
+  RETURN_IF_ERROR(CheckCertAndKey(options.tls_cert, options.tls_key, "client"));
   if (!options.tls && options.tls_ca.empty() && options.tls_cert.empty())
     return grpc::InsecureChannelCredentials();
   grpc::SslCredentialsOptions ssl;

@@ -77,6 +77,7 @@ void NodePool::Dialled(absl::StatusOr<std::unique_ptr<net::Socket>> socket) {
   if (!socket.ok()) {
     ConnectionWaiter* const waiter = TakeWaiter(/*fresh=*/true);
     if (waiter != nullptr) waiter->OnConnection(NotConnected(socket.status()));
+    Dial();
     return ForgetIfUnused();
   }
   ++open_;

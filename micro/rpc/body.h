@@ -30,9 +30,6 @@ class BodyFormat {
   // is protobuf. INVALID_ARGUMENT: `unsupported Content-Type: …`.
   static absl::StatusOr<BodyFormat> Of(std::string_view content_type);
 
-  // Whether gRPC's five bytes stand before a message.
-  bool framed() const { return frame_ == Frame::kGrpc; }
-
   // Adds `message` to `body`. RESOURCE_EXHAUSTED: it would be more than `limit` bytes
   // (max_send_message_size). On an error `body` is as it was.
   absl::Status Append(codec::ConstBody message, size_t limit, std::string& body) const;

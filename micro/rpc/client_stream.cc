@@ -49,9 +49,7 @@ class StreamCall final : public std::enable_shared_from_this<StreamCall> {
     co_await Dial{*this};
     if (end_.has_value()) co_return EndError();
     Read();
-    // go-micro's servers take the first body for a message where it is in gRPC's frame, and throw
-    // it away where it is not. So a message is the first there, and one without fields here.
-    if (!format_.framed()) (void)co_await SendMessage(std::nullopt);
+    co_await SendOpening();
     co_return absl::OkStatus();
   }
 
@@ -62,7 +60,6 @@ class StreamCall final : public std::enable_shared_from_this<StreamCall> {
 
   Task<absl::StatusOr<bool>> Recv(codec::Body message) {
     co_await client_->loop().Enter();
-    if (!opened_) (void)co_await SendMessage(std::nullopt);  // for servers that speak first
     co_await Arrival{*this};
     if (end_.has_value()) {
       if (end_->ok()) co_return false;
@@ -81,7 +78,7 @@ class StreamCall final : public std::enable_shared_from_this<StreamCall> {
   // it cannot.
   void Leave() {
     if (end_.has_value()) return;
-    if (opened_ && !writing_) SayEnd();
+    if (!writing_) SayEnd();
     End(Ended(absl::CancelledError("the stream was cancelled")));
   }
 
@@ -114,15 +111,6 @@ class StreamCall final : public std::enable_shared_from_this<StreamCall> {
     void await_resume() {}
   };
 
-  // co_await Turn{call}: nothing is being written. One sends; but Recv may have to open the call
-  // meanwhile.
-  struct Turn {
-    StreamCall& call;
-    bool await_ready() { return false; }
-    void await_suspend(std::coroutine_handle<> waiter) { call.turn_ = waiter; }
-    void await_resume() {}
-  };
-
   // co_await Writing{call, bytes}: whether all of them went out.
   struct Writing {
     StreamCall& call;
@@ -139,24 +127,28 @@ class StreamCall final : public std::enable_shared_from_this<StreamCall> {
             self->writing_ = false;
             ok = status.ok();
             waiter.resume();
-            if (self->turn_) std::exchange(self->turn_, nullptr).resume();
           });
     }
     bool await_resume() { return ok; }
   };
 
-  // Sends a message; none: one without fields, in whatever form that has.
-  Task<absl::Status> SendMessage(std::optional<codec::ConstBody> message) {
-    while (writing_) co_await Turn{*this};
+  // go-micro's opening: a message without fields, which its servers throw away (but for gRPC's
+  // frames, where they hand it to the handler). What goes wrong with it, Recv tells.
+  Task<void> SendOpening() {
+    const absl::Status sent = co_await SendMessage(google::protobuf::Empty::default_instance());
+    if (!absl::IsInvalidArgument(sent)) co_return;
+    const codec::Frame nothing;  // for a codec that knows no messages
+    (void)co_await SendMessage(nothing);
+  }
+
+  Task<absl::Status> SendMessage(codec::ConstBody message) {
     if (end_.has_value()) co_return Gone();
     text_.Begin(address_);
     text_.bytes().append(headers_);
     text_.EndHeaders();
     const absl::Status written =
-        format_.Append(message.value_or(google::protobuf::Empty::default_instance()),
-                       client_->settings()->max_send, text_.bytes());
-    if (!written.ok() && message.has_value()) co_return Refused(written);
-    opened_ = true;
+        format_.Append(message, client_->settings()->max_send, text_.bytes());
+    if (!written.ok()) co_return Refused(written);
     const bool sent = co_await Writing{*this, text_.Finish(ctx_.remaining())};
     if (text_.bytes().capacity() > kKeptBuffer) text_ = RequestText();
     if (sent) co_return absl::OkStatus();
@@ -244,10 +236,8 @@ class StreamCall final : public std::enable_shared_from_this<StreamCall> {
   char* space_ = nullptr;              // that is being read into
   const HttpMessage* held_ = nullptr;  // has come and was not taken
   std::coroutine_handle<> waiter_;     // for a connection, then for a message
-  std::coroutine_handle<> turn_;       // who waits to write
   std::optional<absl::Status> end_;
   size_t greeting_ = 0;  // how much of "HTTP/1." the server has said
-  bool opened_ = false;  // whether the first message has gone out
   bool writing_ = false;
   bool leaving_ = false;  // our end message is on its way
 };

@@ -72,6 +72,10 @@ class ClientWire {
                                                                   const Request& request) = 0;
 };
 
+// What becomes of an exception that left a handler, called where it is caught: it is logged, the
+// caller gets this error, and the server goes on.
+absl::Status HandlerThrew(std::string_view service, std::string_view endpoint);
+
 // Marks an error as one before which no handler can have seen the request (it never left this
 // process, or reached what does not speak the wire), and asks for that mark.
 absl::Status MarkUnsent(absl::Status status);

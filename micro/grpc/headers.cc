@@ -54,10 +54,10 @@ IncomingHeaders ReadHeaders(const grpc::CallbackServerContext& context) {
 }
 
 absl::Status WriteHeaders(const Metadata& metadata, std::string_view content_type,
-                          grpc::ClientContext* context) {
+                          absl::FunctionRef<void(std::string, std::string)> add) {
   for (const auto& [name, value] : metadata) {
     if (!IsForwarded(name)) continue;
-    const std::string key = absl::AsciiStrToLower(name);
+    std::string key = absl::AsciiStrToLower(name);
     for (const char c : key) {
       if (!IsKeyCharacter(c)) {
         return absl::InvalidArgumentError(
@@ -76,10 +76,10 @@ absl::Status WriteHeaders(const Metadata& metadata, std::string_view content_typ
         }
       }
     }
-    context->AddMetadata(key, value);
+    add(std::move(key), value);
   }
   if (content_type != "application/grpc+proto" && content_type != "application/grpc") {
-    context->AddMetadata("x-content-type", std::string(content_type));
+    add("x-content-type", std::string(content_type));
   }
   return absl::OkStatus();
 }

@@ -4,19 +4,17 @@
 #include <google/protobuf/message.h>
 
 #include <coroutine>
-#include <exception>
 #include <memory>
 #include <stop_token>
 #include <utility>
 
 #include "core/errors.h"
 #include "core/executor.h"
-#include "core/log.h"
+#include "core/grpc/tsan.h"
 #include "core/status_macros.h"
 #include "micro/grpc/bytes.h"
 #include "micro/grpc/headers.h"
 #include "micro/grpc/status.h"
-#include "micro/grpc/tsan.h"
 
 namespace micro::grpc_wire {
 namespace {
@@ -53,17 +51,7 @@ class CallState {
     return endpoint_.endpoint.handle(ctx_, request_, response);
   }
 
-  // What becomes of an exception that left the handler, called where it is caught: an error, and
-  // the server goes on.
-  absl::Status Threw() const {
-    try {
-      throw;
-    } catch (const std::exception& exception) {
-      return Threw(exception.what());
-    } catch (...) {
-      return Threw("an object that is no std::exception");
-    }
-  }
+  absl::Status Threw() const { return HandlerThrew(shared_.service, request_.method.endpoint); }
 
   absl::Status BadRequest(const absl::Status& why) const {
     return errors::BadRequest(shared_.service,
@@ -76,13 +64,6 @@ class CallState {
   std::stop_source stop_;
   Context ctx_;
   Request request_;
-
- private:
-  absl::Status Threw(const char* what) const {
-    log::Error("a handler threw", {{"endpoint", request_.method.endpoint}, {"what", what}});
-    return errors::InternalServerError(shared_.service, "handler %s threw: %s",
-                                       std::string(request_.method.endpoint), what);
-  }
 };
 
 class UnaryCall final : public grpc::ServerUnaryReactor {

@@ -13,6 +13,7 @@
 
 #include "core/status_macros.h"
 #include "registry/mdns/txt_record.h"
+#include "registry/record_json.h"
 
 namespace micro::registry {
 namespace {
@@ -107,35 +108,13 @@ void TakeAddresses(const std::vector<const dns::Record*>& records,
   }
 }
 
-size_t BytesOf(const Labels& labels) {
-  size_t bytes = 0;
-  for (const auto& [name, value] : labels)
-    bytes += 2 * sizeof(std::string) + name.size() + value.size();
-  return bytes;
-}
-
-size_t BytesOf(const Value& value) {
-  size_t bytes = sizeof(Value) + value.name.size() + value.type.size();
-  for (const Value& child : value.values) bytes += BytesOf(child);
-  return bytes;
-}
-
-// What a decoded record takes in memory, which may be far more than its packet.
-size_t BytesOf(const TxtRecord& txt) {
-  size_t bytes = BytesOf(txt.metadata) + txt.service.size() + txt.version.size();
-  for (const Endpoint& endpoint : txt.endpoints) {
-    bytes += BytesOf(endpoint.request) + BytesOf(endpoint.response) + BytesOf(endpoint.metadata) +
-             sizeof(Endpoint) + endpoint.name.size();
-  }
-  return bytes;
-}
-
 // The instance that complete parts describe; nothing when it is not one of go-micro's.
 std::optional<Instance> ReadInstance(const std::string& name, const Parts& parts) {
   absl::StatusOr<TxtRecord> txt = DecodeTxt(std::get<dns::Txt>(parts.txt->data).strings);
   const uint16_t port = std::get<dns::Srv>(parts.srv->data).port;
   if (!txt.ok() || txt->service.empty() || port == 0) return std::nullopt;
-  const size_t bytes = BytesOf(*txt);
+  const size_t bytes = txt->service.size() + txt->version.size() + MemoryOf(txt->metadata) +
+                       MemoryOf(txt->endpoints);
   if (bytes > kMaxInstanceBytes) return std::nullopt;
   const std::string suffix = "." + ServiceName(txt->service);
   if (!EndsWith(name, suffix)) return std::nullopt;

@@ -43,15 +43,17 @@ build() {
   binaries=$(./bazelw info bazel-bin 2>/dev/null)
 }
 
-# launch LOG COMMAND…: in the background, until its log has a line that begins with "ready ", at most 60 s. $pid is its id.
+# launch LOG COMMAND…: in the background, until its log has a line that begins with "ready " (or with $mark), at most 60 s. $pid is its
+# id.
 launch() {
   local log=$1 i
   shift
+  : >"$log"
   "$@" >"$log" 2>&1 &
   pid=$!
   pids+=("$pid")
   for ((i = 0; i < 600; i++)); do
-    grep -q '^ready ' "$log" && return 0
+    grep -q "^${mark:-ready }" "$log" && return 0
     kill -0 "$pid" 2>/dev/null || break
     sleep 0.1
   done

@@ -1,9 +1,9 @@
-"""Tests that go through gRPC, which tsan cannot see into: they run with the suppressions of micro/grpc/tsan_suppressions.txt."""
+"""Tests that go through gRPC, which tsan cannot see into: they run with the suppressions of core/grpc/tsan_suppressions.txt."""
 
-_SUPPRESSIONS = "//micro/grpc:tsan_suppressions.txt"
+_SUPPRESSIONS = "//core/grpc:tsan_suppressions.txt"
 
 _ENVIRONMENT = {
-    "TSAN_OPTIONS": "ignore_noninstrumented_modules=1:suppressions=micro/grpc/tsan_suppressions.txt",
+    "TSAN_OPTIONS": "ignore_noninstrumented_modules=1:suppressions=core/grpc/tsan_suppressions.txt",
 }
 
 def grpc_cc_test(name, data = [], **kwargs):

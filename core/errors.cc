@@ -37,26 +37,6 @@ std::string Quoted(std::string_view text) {
       .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-// Adds a JSON string as Go's encoder writes it: <, >, & and the line separators U+2028 and U+2029
-// are escaped too.
-void AppendJsonString(std::string& out, std::string_view text) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kEscapes = {
-      {{"<", "\\u003c"},
-       {">", "\\u003e"},
-       {"&", "\\u0026"},
-       {"\u2028", "\\u2028"},
-       {"\u2029", "\\u2029"}}};
-  const std::string quoted = Quoted(text);
-  for (std::string_view rest = quoted; !rest.empty();) {
-    const auto* escape = std::find_if(kEscapes.begin(), kEscapes.end(), [&](const auto& pair) {
-      return rest.starts_with(pair.first);
-    });
-    const bool escaped = escape != kEscapes.end();
-    out += escaped ? escape->second : rest.substr(0, 1);
-    rest.remove_prefix(escaped ? escape->first.size() : 1);
-  }
-}
-
 // `text` with U+FFFD in place of what is not UTF-8, which no protobuf string may hold.
 std::string Utf8(std::string_view text) {
   if (std::all_of(text.begin(), text.end(), absl::ascii_isascii)) return std::string(text);
@@ -106,7 +86,7 @@ std::string ToJson(const Error& error) {
   const auto add_text = [&](std::string_view key, std::string_view value) {
     if (value.empty()) return;
     add(key);
-    AppendJsonString(json, value);
+    json += EscapeJsonAsGo(Quoted(value));
   };
   add_text("id", error.id);
   if (error.code != 0) {
@@ -124,10 +104,10 @@ Error Parse(std::string_view text) {
   };
   const size_t begin = text.find_first_not_of(" \t\r\n");
   if (begin == text.npos || text[begin] != '{' || text.size() > kMaxTextSize) return plain();
-  // An error object has no inner arrays or objects worth reading: deeper ones are dropped while
-  // parsing.
-  const auto shallow = [](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
-    return depth < 3;
+  // An error object has no inner arrays or objects worth reading: they are dropped while parsing.
+  using Event = nlohmann::json::parse_event_t;
+  const auto shallow = [](int depth, Event event, nlohmann::json&) {
+    return depth < (event == Event::object_start || event == Event::array_start ? 1 : 2);
   };
   const nlohmann::json json = nlohmann::json::parse(text, shallow, /*allow_exceptions=*/false);
   if (!json.is_object()) return plain();
@@ -151,7 +131,7 @@ Error Parse(std::string_view text) {
 }
 
 std::string ToProto(const Error& error) {
-  ::errors::Error proto;
+  wire::Error proto;
   proto.set_id(Utf8(error.id));
   proto.set_code(error.code);
   proto.set_detail(Utf8(error.detail));
@@ -160,7 +140,7 @@ std::string ToProto(const Error& error) {
 }
 
 bool FromProto(std::string_view bytes, Error* error) {
-  ::errors::Error proto;
+  wire::Error proto;
   if (!proto.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return false;
   *error = {
       .id = proto.id(), .code = proto.code(), .detail = proto.detail(), .status = proto.status()};

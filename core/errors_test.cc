@@ -6,6 +6,7 @@
 
 #include "absl/strings/escaping.h"
 #include "core/errors.pb.h"
+#include "core/testdata/errors.pb.h"
 #include "core/testing/status_matchers.h"
 #include "gtest/gtest.h"
 
@@ -201,6 +202,14 @@ TEST(Errors, ParseSurvivesHostileNesting) {
   EXPECT_EQ(Parse(objects), DetailAlone(objects)) << "never closed";
 }
 
+TEST(Errors, ParseSurvivesHostileBreadth) {
+  std::string array = "{\"id\":\"x\",\"wide\":[{}", object = "{\"id\":\"x\"";
+  while (array.size() < 65'000) array += ",{}";
+  while (object.size() < 65'000) object += ",\"" + std::to_string(object.size()) + "\":{}";
+  EXPECT_EQ(Parse(array + "]}").id, "x");
+  EXPECT_EQ(Parse(object + "}").id, "x");
+}
+
 TEST(Errors, ParseDoesNotReadHugeTexts) {
   const std::string huge = "{\"id\":\"" + std::string(1 << 20, 'x') + "\"}";
   EXPECT_EQ(Parse(huge), DetailAlone(huge));
@@ -211,7 +220,18 @@ TEST(Errors, ProtobufFormIsGos) {
   Error error;
   ASSERT_TRUE(FromProto(absl::HexStringToBytes(kBadNameHex), &error));
   EXPECT_EQ(error, kBadName);
+}
+
+TEST(Errors, AProgramMayLinkGoMicrosOwnMessageToo) {
+  EXPECT_EQ(wire::Error::descriptor()->full_name(), "micro.wire.Error");
   EXPECT_EQ(::errors::Error::descriptor()->full_name(), "errors.Error");
+  ::errors::Error theirs;
+  ASSERT_TRUE(theirs.ParseFromString(ToProto(kBadName)));
+  EXPECT_EQ(theirs.id(), kBadName.id);
+  EXPECT_EQ(theirs.code(), kBadName.code);
+  EXPECT_EQ(theirs.detail(), kBadName.detail);
+  EXPECT_EQ(theirs.status(), kBadName.status);
+  EXPECT_EQ(theirs.SerializeAsString(), ToProto(kBadName));
 }
 
 TEST(Errors, JunkIsNoProtobufForm) {

@@ -16,6 +16,10 @@ inline std::string_view ToStd(absl::string_view text) { return {text.data(), tex
 // Whether two texts are equal when ASCII letters are compared without their case.
 bool EqualsIgnoreCase(std::string_view a, std::string_view b);
 
+// JSON text as Go's encoder writes it: <, >, & and the line separators U+2028 and U+2029, which can
+// stand inside its strings alone, are escaped too.
+std::string EscapeJsonAsGo(std::string_view json);
+
 // `text` cut at each `separator`, blanks around a piece removed, empty pieces left out: how every
 // comma list of a flag is read.
 std::vector<std::string> SplitList(std::string_view text, char separator = ',');

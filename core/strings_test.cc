@@ -31,6 +31,11 @@ TEST(SplitList, CutsTrimsAndLeavesEmptyPiecesOut) {
   EXPECT_THAT(SplitList(" , "), IsEmpty());
 }
 
+TEST(EscapeJsonAsGo, EscapesWhatGoDoesAndNothingElse) {
+  EXPECT_EQ(EscapeJsonAsGo("\"<a>&\u2028\u2029 é ☃ \\n\""),
+            "\"\\u003ca\\u003e\\u0026\\u2028\\u2029 é ☃ \\n\"");
+}
+
 TEST(SplitList, TakesAnotherSeparator) {
   EXPECT_THAT(SplitList("a,b;c", ';'), ElementsAre("a,b", "c"));
 }

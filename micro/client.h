@@ -83,6 +83,10 @@ struct CallOptions {
   RetryFunc retry = nullptr;
   std::vector<CallWrapper> wrappers = {};  // inside the client's
   selector::SelectOptions select = {};     // filters
+  // Unary calls: where the handler's header and trailer go (core/response_metadata.h); they outlive
+  // the call. Those of the last attempt, empty where it brought none. A stream tells them itself.
+  Metadata* header = nullptr;
+  Metadata* trailer = nullptr;
 };
 
 struct PublishOptions {

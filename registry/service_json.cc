@@ -6,13 +6,12 @@
 #include "registry/record_json.h"
 
 namespace micro::registry {
+
 std::string ToJson(const Service& service) { return ToText(ServiceJson(service)); }
 
 absl::StatusOr<Service> ParseService(std::string_view text) {
   ASSIGN_OR_RETURN(const nlohmann::ordered_json json, ParseObject(text, "a service record"));
-  Service service = ServiceFrom(json);
-  if (service.name.empty()) return absl::InvalidArgumentError("a service record without a name");
-  return service;
+  return ServiceFrom(json);
 }
 
 }  // namespace micro::registry

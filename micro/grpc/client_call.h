@@ -4,8 +4,6 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/status.h>
 
-#include <optional>
-#include <stop_token>
 #include <string>
 
 #include "absl/status/status.h"
@@ -14,21 +12,6 @@
 #include "registry/registry.h"
 
 namespace micro::grpc_wire {
-
-// Cancels a call when its context is.
-class CancelLink {
- public:
-  CancelLink(const Context& ctx, grpc::ClientContext& call) {
-    if (ctx.stop_token().stop_possible()) link_.emplace(ctx.stop_token(), Cancel{&call});
-  }
-
- private:
-  struct Cancel {
-    grpc::ClientContext* call;
-    void operator()() const { call->TryCancel(); }
-  };
-  std::optional<std::stop_callback<Cancel>> link_;
-};
 
 // An error that arose before anything was sent, under go-micro's `code`.
 absl::Status Refused(const absl::Status& why, int code);

@@ -20,15 +20,15 @@
 #include <set>
 
 #include "core/async.h"
+#include "core/grpc/runtime.h"
+#include "core/grpc/tsan.h"
 #include "core/log.h"
 #include "core/plugin_table.h"
 #include "core/status_macros.h"
 #include "micro/address.h"
 #include "micro/grpc/credentials.h"
 #include "micro/grpc/introspection.h"
-#include "micro/grpc/runtime.h"
 #include "micro/grpc/server_call.h"
-#include "micro/grpc/tsan.h"
 #include "micro/wire.h"
 
 namespace micro::grpc_wire {

@@ -113,8 +113,8 @@ std::optional<Instance> ReadInstance(const std::string& name, const Parts& parts
   absl::StatusOr<TxtRecord> txt = DecodeTxt(std::get<dns::Txt>(parts.txt->data).strings);
   const uint16_t port = std::get<dns::Srv>(parts.srv->data).port;
   if (!txt.ok() || txt->service.empty() || port == 0) return std::nullopt;
-  const size_t bytes = MemoryOf(txt->metadata) + MemoryOf(txt->endpoints) + txt->service.size() +
-                       txt->version.size();
+  const size_t bytes = txt->service.size() + txt->version.size() + MemoryOf(txt->metadata) +
+                       MemoryOf(txt->endpoints);
   if (bytes > kMaxInstanceBytes) return std::nullopt;
   const std::string suffix = "." + ServiceName(txt->service);
   if (!EndsWith(name, suffix)) return std::nullopt;

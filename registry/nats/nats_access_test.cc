@@ -5,9 +5,9 @@
 #include <fstream>
 
 #include "core/plugin_table.h"
+#include "core/testing/certificates.h"
 #include "core/testing/eventually.h"
 #include "registry/testing/blocking.h"
-#include "tests/integration/certificates.h"
 #include "tests/services/service_process.h"
 
 namespace micro::registry {

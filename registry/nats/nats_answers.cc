@@ -2,9 +2,21 @@
 
 #include <fmt/format.h>
 
-#include "registry/nats/nats_message.h"
+#include "registry/record_json.h"
 
 namespace micro::registry {
+namespace {
+
+size_t BytesOf(const Service& service) {
+  size_t bytes = sizeof(Service) + service.name.size() + service.version.size() +
+                 MemoryOf(service.metadata) + MemoryOf(service.endpoints);
+  for (const Node& node : service.nodes) {
+    bytes += sizeof(Node) + node.id.size() + node.address.size() + MemoryOf(node.metadata);
+  }
+  return bytes;
+}
+
+}  // namespace
 
 absl::Status NatsAnswers::Add(const Service& answer) {
   if (!service_.empty() && answer.name != service_) {
@@ -13,7 +25,7 @@ absl::Status NatsAnswers::Add(const Service& answer) {
   }
   if (answer.nodes.empty()) return absl::OkStatus();
   // Doubles count as well: they are answers too.
-  const size_t bytes = NatsRecordBytes(answer);
+  const size_t bytes = BytesOf(answer);
   if (nodes_ + answer.nodes.size() > kMaxNodes || bytes_ + bytes > kMaxBytes) {
     return absl::ResourceExhaustedError(fmt::format(
         "answers of more than {} nodes or {} MiB to one question", kMaxNodes, kMaxBytes >> 20));

@@ -12,17 +12,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-absl::StatusOr<Service> RecordFrom(const Json& json) {
-  Service service = ServiceFrom(json);
-  if (service.name.empty()) return absl::InvalidArgumentError("a record without a service's name");
-  if (const size_t bytes = NatsRecordBytes(service); bytes > kMaxNatsRecordBytes) {
-    return absl::InvalidArgumentError(
-        fmt::format("a record of \"{}\" that takes {} bytes of memory; {} are the most",
-                    service.name.substr(0, 100), bytes, kMaxNatsRecordBytes));
-  }
-  return service;
-}
-
 absl::StatusOr<Action> ActionFrom(std::string_view text) {
   if (text == "create" || text == "put") return Action::kCreate;  // go-micro can be told to say put
   if (text == "update") return Action::kUpdate;
@@ -67,22 +56,8 @@ absl::StatusOr<Event> ParseNatsEvent(std::string_view text) {
   ASSIGN_OR_RETURN(event.action, ActionFrom(TextOf(json, "Action")));
   const auto service = json.find("Service");
   if (service == json.end()) return absl::InvalidArgumentError("an event of no service");
-  ASSIGN_OR_RETURN(event.service, RecordFrom(*service));
+  ASSIGN_OR_RETURN(event.service, ServiceFrom(*service));
   return event;
-}
-
-absl::StatusOr<Service> ParseNatsAnswer(std::string_view text) {
-  ASSIGN_OR_RETURN(const Json json, ParseObject(text, "a service record"));
-  return RecordFrom(json);
-}
-
-size_t NatsRecordBytes(const Service& service) {
-  size_t bytes = sizeof(Service) + service.name.size() + service.version.size() +
-                 MemoryOf(service.metadata) + MemoryOf(service.endpoints);
-  for (const Node& node : service.nodes) {
-    bytes += sizeof(Node) + node.id.size() + node.address.size() + MemoryOf(node.metadata);
-  }
-  return bytes;
 }
 
 }  // namespace micro::registry

@@ -167,7 +167,7 @@ void NatsPeer::OnAnswer(const nats::Message& message) {
     const auto pending = pending_.find(token);
     if (pending == pending_.end() || pending->second.full) return;  // too late, or too many
   }
-  absl::StatusOr<Service> answer = ParseNatsAnswer(message.payload);
+  absl::StatusOr<Service> answer = ParseService(message.payload);
   if (!answer.ok()) return Complain(answer.status(), "", "");
   DropBadNodes(*answer);
   absl::Status added;

@@ -10,7 +10,6 @@
 // carries, and go-micro's nodes need not refresh at all. The cache's next lookup drops it.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,11 +40,10 @@ class NatsRegistry final : public Registry {
   Task<absl::Status> Register(Context ctx, Service service, RegisterOptions options) override {
     CO_RETURN_IF_ERROR(ctx.status());
     CO_RETURN_IF_ERROR(Validate(service));
-    const size_t bytes = std::max(NatsRecordBytes(service), NatsEventJson({{}, service}).size());
-    if (bytes > kMaxNatsRecordBytes) {
-      co_return absl::InvalidArgumentError(
-          fmt::format("service \"{}\": a record of {} bytes; peers read {} at most", service.name,
-                      bytes, kMaxNatsRecordBytes));
+    if (const auto read = ParseNatsEvent(NatsEventJson({{}, service})); !read.ok()) {
+      co_return absl::InvalidArgumentError(fmt::format("service \"{}\": no peer would read it: {}",
+                                                       service.name,
+                                                       std::string(read.status().message())));
     }
     const std::shared_ptr<NatsPeer> peer = peer_;
     absl::Status told = co_await peer->Register(service, options.ttl).Wait(ctx);

@@ -188,7 +188,7 @@ TEST_F(NatsRegistryTest, RefusesARecordThatPeersWouldNotRead) {
   large.nodes[0].metadata["x"] = std::string(1 << 20, 'x');
   EXPECT_THAT(Register(*registry, large),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       AllOf(HasSubstr("\"greeter\""), HasSubstr("1048576"))));
+                       AllOf(HasSubstr("\"greeter\""), HasSubstr("1 MiB"))));
   EXPECT_THAT(Get(*registry, "greeter"), StatusIs(absl::StatusCode::kNotFound));
 }
 

@@ -43,7 +43,7 @@ class Lifecycle : public ::testing::Test {
  protected:
   // A hook that notes its name and whether discovery lists the service.
   Hook Noting(std::string name, absl::Status answer = absl::OkStatus()) {
-    return [this, name, answer](Context) -> Task<absl::Status> {
+    return [this, name, answer](Context, Service&) -> Task<absl::Status> {
       notes_.push_back(name + (discovery_.Lists() ? ": listed" : ": not listed"));
       co_return answer;
     };
@@ -238,14 +238,26 @@ TEST_F(Lifecycle, RunEndsWithAShutdownFromAnotherThread) {
 
 TEST_F(Lifecycle, RunEndsWithAShutdownFromAHook) {
   ServiceOptions options = GreeterOptions(registry_);
-  Service* running = nullptr;
-  options.after_start = {[&](Context) -> Task<absl::Status> {
-    running->Shutdown();
+  options.after_start = {[](Context, Service& service) -> Task<absl::Status> {
+    service.Shutdown();
     co_return absl::OkStatus();
   }};
+  EXPECT_EQ(NewGreeter(std::move(options))->Run(), 0);
+}
+
+TEST_F(Lifecycle, GivesEveryHookTheServiceThatItIsOf) {
+  ServiceOptions options = GreeterOptions(registry_);
+  std::vector<Service*> given;
+  const Hook hook = [&](Context, Service& service) -> Task<absl::Status> {
+    given.push_back(&service);
+    co_return absl::OkStatus();
+  };
+  options.before_start = options.after_start = options.before_stop = options.after_stop = {hook};
   auto service = NewGreeter(std::move(options));
-  running = service.get();
-  EXPECT_EQ(service->Run(), 0);
+  ASSERT_THAT(BlockOn(service->Start(Context())), IsOk());
+  ASSERT_THAT(BlockOn(service->Stop(Context())), IsOk());
+  Service* const own = service.get();
+  EXPECT_THAT(given, ElementsAre(own, own, own, own));
 }
 
 TEST_F(Lifecycle, RunEndsWithItsContext) {
@@ -266,7 +278,7 @@ TEST_F(Lifecycle, RunEndsWithASignal) {
   for (const int signal : {SIGTERM, SIGINT, SIGQUIT}) {
     ServiceOptions options = GreeterOptions(registry_);
     options.handle_signals = true;
-    options.after_start = {[signal](Context) -> Task<absl::Status> {
+    options.after_start = {[signal](Context, Service&) -> Task<absl::Status> {
       kill(getpid(), signal);
       co_return absl::OkStatus();
     }};
@@ -290,7 +302,7 @@ TEST_F(Lifecycle, RunEndsAtOnceWithAContextThatHasEnded) {
 TEST_F(Lifecycle, RunEndsWithASignalThatCameWhileItStarted) {
   ServiceOptions options = GreeterOptions(registry_);
   options.handle_signals = true;
-  options.before_start = {[](Context) -> Task<absl::Status> {
+  options.before_start = {[](Context, Service&) -> Task<absl::Status> {
     kill(getpid(), SIGTERM);
     co_return absl::OkStatus();
   }};
@@ -322,7 +334,7 @@ TEST_F(Lifecycle, RunFailsWithTheErrorOfTheStop) {
 // Runs a service to which `signals` SIGTERMs come: the first while it runs, the second while it
 // stops.
 int RunUnderSignals(bool handle_signals, int signals) {
-  const auto raise = [](Context) -> Task<absl::Status> {
+  const auto raise = [](Context, Service&) -> Task<absl::Status> {
     kill(getpid(), SIGTERM);
     co_return absl::OkStatus();
   };

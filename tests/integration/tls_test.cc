@@ -3,7 +3,7 @@
 
 #include "core/async.h"
 #include "core/status_macros.h"
-#include "tests/integration/certificates.h"
+#include "core/testing/certificates.h"
 #include "tests/integration/greeter_services.h"
 
 namespace micro {

@@ -54,8 +54,9 @@ class Caller {
     if (settings_.call == "sum") co_return co_await Sum(ctx);
     if (settings_.call == "chat") co_return co_await Chat(ctx);
     if (settings_.call == "list") co_return co_await List(ctx);
+    if (settings_.call == "nosuch") co_return co_await NoSuch(ctx);
     co_return absl::InvalidArgumentError(
-        "--call takes hello, fail, sleep, echo, meta, count, sum, chat or list, not " +
+        "--call takes hello, fail, sleep, echo, meta, count, sum, chat, list or nosuch, not " +
         settings_.call);
   }
 
@@ -159,6 +160,19 @@ class Caller {
     co_return lines;
   }
 
+  // An endpoint that the service does not have; no generated client offers one.
+  Task<absl::StatusOr<std::string>> NoSuch(Context ctx) {
+    const helloworld::HelloRequest request;
+    helloworld::HelloResponse response;
+    CO_RETURN_IF_ERROR(co_await service_.client()->Call(
+        ctx,
+        {.service = settings_.service,
+         .method = {.endpoint = "Greeter.Nosuch", .grpc_path = "/helloworld.Greeter/Nosuch"},
+         .body = request},
+        response, options_));
+    co_return "an answer\n";
+  }
+
   const Settings& settings_;
   micro::Service& service_;
   const helloworld::GreeterService greeter_;
@@ -215,7 +229,7 @@ int main(int argc, char** argv) {
       {.name = "interop-client",
        .description = "Makes one call of the interop contract.",
        .flags = {
-           {"call", &s.call, "hello, fail, sleep, echo, meta, count, sum, chat, list [hello]"},
+           {"call", &s.call, "hello, fail, sleep, echo, meta, count, sum, chat, list … [hello]"},
            {"service", &s.service, "name of the service [helloworld]"},
            {"content_type", &s.content_type, "codec of the request [the wire's own]"},
            {"name", &s.name, "of hello [John]"},

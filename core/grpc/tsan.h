@@ -11,7 +11,7 @@ extern "C" void __tsan_release(void*);
 #endif
 #endif
 
-namespace micro::grpc_wire {
+namespace micro {
 
 inline void TsanRelease([[maybe_unused]] const void* object) {
 #ifdef MICRO_TSAN
@@ -25,4 +25,4 @@ inline void TsanAcquire([[maybe_unused]] const void* object) {
 #endif
 }
 
-}  // namespace micro::grpc_wire
+}  // namespace micro

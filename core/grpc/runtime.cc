@@ -1,4 +1,4 @@
-#include "micro/grpc/runtime.h"
+#include "core/grpc/runtime.h"
 
 #include <grpc/support/log.h>
 #include <grpcpp/generic/generic_stub.h>
@@ -8,7 +8,7 @@
 
 #include "core/log.h"
 
-namespace micro::grpc_wire {
+namespace micro {
 namespace {
 
 void RouteLog() {
@@ -41,4 +41,4 @@ void StartGrpc() {
   });
 }
 
-}  // namespace micro::grpc_wire
+}  // namespace micro

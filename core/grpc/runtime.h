@@ -1,7 +1,7 @@
 // What gRPC needs once per process.
 #pragma once
 
-namespace micro::grpc_wire {
+namespace micro {
 
 // Called before any channel or server is made; does its work once. From any thread.
 //
@@ -11,4 +11,4 @@ namespace micro::grpc_wire {
 // are resumed.
 void StartGrpc();
 
-}  // namespace micro::grpc_wire
+}  // namespace micro

@@ -125,7 +125,9 @@ Task<void> EtcdKeeper::Keep(std::shared_ptr<Kept> node) {
     absl::Status status =
         wanted.has_value() ? co_await Make(ctx, *node, *wanted) : co_await Remove(ctx, *node);
     node->made = wanted.has_value() && (node->made || status.ok());
-    if (!status.ok() && ctx.status().ok() && node->made && !std::exchange(complained, true))
+    // Of an etcd that cannot be reached, the client tells.
+    if (!status.ok() && !absl::IsUnavailable(status) && ctx.status().ok() && node->made &&
+        !std::exchange(complained, true))
       log::Warn("a node is not in etcd; it is tried again",
                 {{"key", node->key}, {"error", status}});
     if (status.ok()) complained = false;
@@ -153,9 +155,10 @@ Task<void> EtcdKeeper::Keep(std::shared_ptr<Kept> node) {
 
     if (status.ok()) {
       status = co_await Hold(ctx, *node);
-      if (ctx.status().ok())
-        log::Info("a node may be lost from etcd: it is registered anew",
+      if (absl::IsNotFound(status)) {
+        log::Info("a node was lost from etcd: it is registered anew",
                   {{"key", node->key}, {"error", status}});
+      }
     }
     if (ctx.status().ok()) static_cast<void>(co_await Sleep(ctx, backoff.Next()));
   }

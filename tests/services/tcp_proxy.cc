@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 
 namespace micro::services {
 namespace {
@@ -58,6 +59,7 @@ std::string TcpProxy::address() const { return fmt::format("127.0.0.1:{}", own_p
 void TcpProxy::Cut() {
   mode_ = Mode::kCut;
   ++cuts_;
+  while (open_ > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 void TcpProxy::Freeze() { mode_ = Mode::kFreeze; }
 void TcpProxy::Mend() { mode_ = Mode::kPass; }
@@ -74,6 +76,7 @@ void TcpProxy::Accept() {
 }
 
 void TcpProxy::Serve(int near) {
+  ++open_;
   const int cuts = cuts_;
   const int far = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const sockaddr_in address = Loopback(port_);
@@ -90,6 +93,7 @@ void TcpProxy::Serve(int near) {
   }
   close(near);
   close(far);
+  --open_;
 }
 
 // False when `from` has ended.

@@ -27,7 +27,7 @@ class TcpProxy {
 
   std::string address() const;  // "127.0.0.1:PORT"
 
-  void Cut();
+  void Cut();  // returns when the connections are broken
   void Freeze();
   void Mend();
 
@@ -47,6 +47,7 @@ class TcpProxy {
   std::atomic<bool> ending_ = false;
   std::atomic<int> cuts_ = 0;  // a connection made before the latest is broken
   std::atomic<int> connections_ = 0;
+  std::atomic<int> open_ = 0;
   Mutex mutex_;
   std::vector<std::thread> threads_ ABSL_GUARDED_BY(mutex_);
   std::thread acceptor_;

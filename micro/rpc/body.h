@@ -24,6 +24,9 @@
 
 namespace micro::rpc {
 
+// A content type as it is sent: without parameters, and protobuf's where there is none.
+std::string_view BareContentType(std::string_view content_type);
+
 class BodyFormat {
  public:
   // The format of a Content-Type header: its parameters and case do not matter, and without one it

@@ -513,13 +513,14 @@ absl::StatusOr<const HttpMessage*> HttpReader::End() {
 int HttpReader::refusal() const { return parser_->refusal; }
 
 bool HttpReader::TakeExpectation() {
-  const bool waits = !parser_->whole && parser_->phase != Parser::kHead;
-  return waits && std::exchange(parser_->expectation, false);
+  return InBody() && std::exchange(parser_->expectation, false);
 }
 
 bool HttpReader::InMessage() const {
   return parser_->end > (parser_->whole ? parser_->parsed : parser_->begin);
 }
+
+bool HttpReader::InBody() const { return !parser_->whole && parser_->phase != Parser::kHead; }
 
 bool IsHeaderName(std::string_view name) {
   static constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";

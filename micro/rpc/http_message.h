@@ -81,6 +81,9 @@ class HttpReader {
   // are bytes behind it.
   bool InMessage() const;
 
+  // Whether the headers of such a message are whole.
+  bool InBody() const;
+
  private:
   struct Parser;
   const std::unique_ptr<Parser> parser_;

@@ -33,9 +33,9 @@ absl::Status Refused(const absl::Status& why) {
   return New(errors::kClientId, 500, std::string(why.message()), why.code());
 }
 
-absl::Status NotConnected(const absl::Status& why) {
+absl::Status NotConnected(std::string_view node, const absl::Status& why) {
   return MarkUnsent(New(errors::kClientId, 500,
-                        fmt::format("connection error: {}", ToStd(why.message())),
+                        fmt::format("connection error: {}: {}", node, ToStd(why.message())),
                         absl::StatusCode::kUnavailable));
 }
 

@@ -11,8 +11,8 @@ namespace micro::rpc {
 // Arose before anything was sent.
 absl::Status Refused(const absl::Status& why);
 
-// No connection was made: no handler has seen the request (MarkUnsent).
-absl::Status NotConnected(const absl::Status& why);
+// No connection to the node was made: no handler has seen the request (MarkUnsent).
+absl::Status NotConnected(std::string_view node, const absl::Status& why);
 
 // The node speaks something else, which begins with `bytes`; if it has never spoken HTTP on this
 // connection, no handler has seen the request (MarkUnsent).

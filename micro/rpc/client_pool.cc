@@ -76,7 +76,7 @@ void NodePool::Dialled(absl::StatusOr<std::unique_ptr<net::Socket>> socket) {
   if (client_ == nullptr) return;
   if (!socket.ok()) {
     ConnectionWaiter* const waiter = TakeWaiter(/*fresh=*/true);
-    if (waiter != nullptr) waiter->OnConnection(NotConnected(socket.status()));
+    if (waiter != nullptr) waiter->OnConnection(NotConnected(address_, socket.status()));
     Dial();
     return ForgetIfUnused();
   }

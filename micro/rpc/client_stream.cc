@@ -95,7 +95,8 @@ class StreamCall final : public std::enable_shared_from_this<StreamCall> {
       net::Connect(call.client_->loop(), call.address_, settings.tls, settings.dial_timeout,
                    [self = call.shared_from_this()](auto socket) {
                      if (self->end_.has_value()) return;
-                     if (!socket.ok()) return self->End(NotConnected(socket.status()));
+                     if (!socket.ok())
+                       return self->End(NotConnected(self->address_, socket.status()));
                      self->socket_ = *std::move(socket);
                      self->Wake();
                    });

@@ -235,11 +235,12 @@ void Connection::AnswerNow(Answer answer) {
 }
 
 void Connection::PutOut(const Answer& answer, std::string_view text) {
-  const bool nothing_follows =
-      answers_.size() == 1 && streams_.empty() && !reader_.InMessage() && !answer.interim;
+  const bool is_refusal = answer.last && !text.starts_with(kStatusLine);
+  const bool nothing_follows = answers_.size() == 1 && streams_.empty() && !answer.interim &&
+                               (last_taken_ || !reader_.InMessage());
   if (draining_ && nothing_follows) last_taken_ = true;
-  last_said_ = answer.last || (last_taken_ && nothing_follows);
-  if (last_said_ && text.starts_with(kStatusLine)) {
+  last_said_ = is_refusal || (last_taken_ && nothing_follows);
+  if (last_said_ && !is_refusal) {
     out_.append(kStatusLine).append("Connection: close\r\n");
     text.remove_prefix(kStatusLine.size());
   }

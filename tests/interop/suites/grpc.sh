@@ -28,16 +28,26 @@ start() {
   port=$(grep -m 1 "^${mark:-ready }" "$work/$name.log" | grep -oE '[0-9]+$')
 }
 
+# run_case PORT CASE CLIENT…: its output goes to $output.
+run_case() {
+  local port=$1 case=$2
+  shift 2
+  output=$(timeout 60 "$@" --server_host=127.0.0.1 --server_port="$port" --test_case="$case" 2>&1)
+}
+
+# grpc-go's client cancels its call and half-closes it at once, and takes an answer to the half-close that is faster than its own
+# cancellation for a failure: 6 times in 1500 against grpc-go's server, 4 against ours.
+tries_of() { if [[ "$1" == cancel_after_begin && "$2" == "$go_client" ]]; then echo 3; else echo 1; fi; }
+
 # run_cases NAME PORT CLIENT…: all of them.
 run_cases() {
-  local name=$1 port=$2 output case
+  local name=$1 port=$2 case tries
   shift 2
   for case in "${cases[@]}"; do
-    if output=$(timeout 60 "$@" --server_host=127.0.0.1 --server_port="$port" --test_case="$case" 2>&1); then
-      pass "$name: $case"
-    else
-      fail "$name: $case" "exit code $?: $output"
-    fi
+    for ((tries = $(tries_of "$case" "$1"); tries > 0; tries--)); do
+      if run_case "$port" "$case" "$@"; then break; fi
+    done
+    if ((tries > 0)); then pass "$name: $case"; else fail "$name: $case" "$output"; fi
   done
 }
 

@@ -56,7 +56,7 @@ class ServiceProcess {
 
   void Stop();   // SIGTERM, and waits for its end (SIGKILL after 10 s)
   void Kill();   // SIGKILL, and waits
-  void Pause();  // SIGSTOP: connections stay open, nothing is answered
+  void Pause();  // SIGSTOP, and waits: connections stay open, nothing is answered
   void Resume();
 
   // Removes what it stored; it is stopped meanwhile.

@@ -56,8 +56,6 @@ class OneShot {
   std::optional<absl::StatusOr<T>> value_;
 };
 
-namespace internal {
-
 // Calls `end` with the context's status when it ends, until destroyed. `end` may run on any thread,
 // and late by a race: it holds what it needs. At a deadline it runs on a thread of the executor, at
 // a cancellation on the canceller's.
@@ -92,14 +90,12 @@ class ContextEnd {
   std::optional<std::stop_callback<Cancelled>> cancelled_;
 };
 
-}  // namespace internal
-
 // Waits for `slot`, or for the end of `ctx`, whose status is the answer then.
 template <class T>
 Task<absl::StatusOr<T>> Await(Context ctx, std::shared_ptr<OneShot<T>> slot) {
   if (absl::Status status = ctx.status(); !status.ok()) slot->TrySet(status);
   const auto end = [slot](absl::Status status) { slot->TrySet(std::move(status)); };
-  internal::ContextEnd watch(ctx, end);
+  ContextEnd watch(ctx, end);
   co_return co_await slot->Wait();
 }
 

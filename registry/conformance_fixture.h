@@ -24,6 +24,9 @@ struct Implementation {
 
   // The shortest TTL that the implementation honours.
   absl::Duration ttl = absl::Seconds(1);
+
+  // Whether a handle refreshes by itself what it registered, as long as it lives.
+  bool refreshes_itself = false;
 };
 
 void PrintTo(const Implementation& implementation, std::ostream* out);

@@ -85,7 +85,8 @@ class Watcher {
 };
 
 struct RegisterOptions {
-  // How long the record outlives its last refresh; zero: until it is deregistered.
+  // How long the record outlives its last refresh; zero: until it is deregistered. etcd refreshes
+  // by itself as long as the registry lives.
   absl::Duration ttl = absl::ZeroDuration();
 };
 

@@ -25,6 +25,8 @@ struct ServerLimits {
   absl::Duration idle_timeout = absl::Minutes(3);
   // How long the peer may take to close a connection on which it was told the last.
   absl::Duration linger = absl::Seconds(1);
+  // How long a handler may go on after its cancellation, when the server stops.
+  absl::Duration cancel_wait = absl::Seconds(5);
   int connections = 10'000;
   // Of one connection
   size_t calls = 64;                // at once; more of them wait in the peer

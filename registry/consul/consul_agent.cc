@@ -25,7 +25,7 @@ std::string TextOf(const HttpAnswer& answer) {
 
 // Without a leader an agent that has just started may not yet know what it once knew.
 bool IsLeaderless(const HttpAnswer& answer) {
-  return !answer.has_leader && answer.body.find('"') == std::string::npos;
+  return answer.status == 200 && !answer.has_leader && answer.body.find('"') == std::string::npos;
 }
 
 // The agent is in trouble; another may not be.
@@ -142,13 +142,13 @@ Task<absl::StatusOr<HttpAnswer>> Agent::Wait(Context ctx, HttpRequest request,
   co_return answer;
 }
 
-Task<absl::StatusOr<AddressIndex>> Agent::Register(Context ctx, std::string json) {
+Task<absl::StatusOr<AddressIndex>> Agent::Register(Context ctx, std::string json,
+                                                   bool drop_checks) {
+  std::string path = "/v1/agent/service/register";
+  if (drop_checks) path += "?replace-existing-checks=true";
   CO_ASSIGN_OR_RETURN(
       const Sent sent,
-      co_await Send(ctx, {.put = true,
-                          // With what was there before, so that no check of it stays.
-                          .path = "/v1/agent/service/register?replace-existing-checks=true",
-                          .body = std::move(json)}));
+      co_await Send(ctx, {.put = true, .path = std::move(path), .body = std::move(json)}));
   CO_RETURN_IF_ERROR(StatusOf(sent.answer, url(sent.address)));
   co_return sent.address;
 }

@@ -38,8 +38,9 @@ class Agent {
  public:
   static absl::StatusOr<std::unique_ptr<Agent>> Open(const Options& options);
 
-  // Registers a node from its RegistrationJson; with which address it did.
-  Task<absl::StatusOr<AddressIndex>> Register(Context ctx, std::string json);
+  // Registers a node from its RegistrationJson; with which address it did. Checks that the agent
+  // has of the node stay, an operator's maintenance above all, unless `drop_checks`.
+  Task<absl::StatusOr<AddressIndex>> Register(Context ctx, std::string json, bool drop_checks);
 
   // Takes the node out, at the address in use or at a certain one; OK when it is not there.
   Task<absl::Status> Deregister(Context ctx, std::string id);

@@ -57,8 +57,9 @@ class Inquiry {
   }
 
   // Notes how it went. True: a break, after which the agent may have forgotten something.
-  bool Done(const Turn& turn, const absl::Status& status, uint64_t index) {
+  bool Done(const Context& ctx, const Turn& turn, const absl::Status& status, uint64_t index) {
     if (turn.waits) waiting_.fetch_sub(1);
+    if (!ctx.status().ok()) return false;
     if (!status.ok()) {
       if (!std::exchange(failing_, true)) {
         log::Warn("Consul cannot be asked for changes; what is known stays",
@@ -183,7 +184,8 @@ Task<void> Followers::Run(Context ctx, std::string name, std::shared_ptr<Followe
         co_await agent_.Health(ctx, reader_.names().InConsul(name), turn->after);
     const absl::StatusOr<Health> health =
         answer.ok() ? reader_.ReadHealth(answer->body, name) : answer.status();
-    const bool is_break = inquiry.Done(*turn, health.status(), answer.ok() ? answer->index : 0);
+    const bool is_break =
+        inquiry.Done(ctx, *turn, health.status(), answer.ok() ? answer->index : 0);
     if (!ctx.status().ok()) co_return;
     MutexLock lock(followed->mutex);
     if (is_break) followed->view.Break();
@@ -228,7 +230,7 @@ Task<void> Followers::RunAll(Context ctx, std::map<std::string, FollowingPtr> se
     const absl::StatusOr<HttpAnswer> answer = co_await agent_.Catalog(ctx, turn->after);
     const absl::StatusOr<std::vector<std::string>> names =
         answer.ok() ? reader_.ReadCatalog(answer->body) : answer.status();
-    inquiry.Done(*turn, names.status(), answer.ok() ? answer->index : 0);
+    inquiry.Done(ctx, *turn, names.status(), answer.ok() ? answer->index : 0);
     if (!ctx.status().ok()) co_return;
     if (!names.ok()) continue;
     for (const std::string& name : *names) {

@@ -81,7 +81,10 @@ Task<absl::Status> Keeper::Put(Context ctx, std::string id) {
       generation = kept->second.generation;
       ttl = kept->second.ttl;
     }
-    CO_ASSIGN_OR_RETURN(const AddressIndex address, co_await agent_.Register(ctx, json));
+    // The check of an earlier registration with a TTL would fail some day.
+    const bool drop_checks = ttl == absl::ZeroDuration();
+    CO_ASSIGN_OR_RETURN(const AddressIndex address,
+                        co_await agent_.Register(ctx, json, drop_checks));
     bool ended = false;
     {
       MutexLock lock(mutex_);

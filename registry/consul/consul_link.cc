@@ -21,6 +21,7 @@
 #include "core/async.h"
 #include "core/executor.h"
 #include "core/status_macros.h"
+#include "core/tls_files.h"
 
 namespace micro::registry::consul {
 namespace {
@@ -45,46 +46,35 @@ void StartThreads() {
   }();
 }
 
-// Each file by the flag that named it.
-absl::Status UseTlsFiles(ssl::context& context, const Options& options) {
+absl::Status UseTls(ssl::context& context, const TlsFiles& files) {
   SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_2_VERSION);
   boost::system::error_code error;
-  const auto refusal = [&](std::string_view flag, const std::string& file) {
-    return absl::InvalidArgumentError(fmt::format(
-        "registry \"consul\": {}: {} (flag --registry_{})", file, error.message(), flag));
+  const auto refusal = [&](std::string_view flag) {
+    return absl::InvalidArgumentError(
+        fmt::format("registry \"consul\": {} (flag --registry_{})", error.message(), flag));
   };
-  if (!options.tls_ca.empty()) {
+  const auto bytes = [](const std::string& text) { return boost::asio::buffer(text); };
+  if (!files.ca.empty()) {
     // In place of the system's roots, which cpprestsdk has loaded.
     SSL_CTX_set_cert_store(context.native_handle(), X509_STORE_new());
-    if (context.load_verify_file(options.tls_ca, error)) return refusal("tls_ca", options.tls_ca);
+    if (context.add_certificate_authority(bytes(files.ca), error)) return refusal("tls_ca");
   }
-  if (!options.tls_cert.empty() && context.use_certificate_chain_file(options.tls_cert, error))
-    return refusal("tls_cert", options.tls_cert);
-  if (!options.tls_key.empty() &&
-      context.use_private_key_file(options.tls_key, ssl::context::pem, error)) {
-    return refusal("tls_key", options.tls_key);
-  }
+  if (!files.cert.empty() && context.use_certificate_chain(bytes(files.cert), error))
+    return refusal("tls_cert");
+  if (!files.key.empty() && context.use_private_key(bytes(files.key), ssl::context::pem, error))
+    return refusal("tls_key");
   return absl::OkStatus();
 }
 
-absl::Status CheckTlsFiles(const Options& options) {
-  if (options.tls_cert.empty() != options.tls_key.empty()) {
-    return absl::InvalidArgumentError(
-        "registry \"consul\": a certificate needs its key, and the other way around (flags "
-        "--registry_tls_cert, --registry_tls_key)");
-  }
-  ssl::context context(ssl::context::tls_client);
-  return UseTlsFiles(context, options);
-}
-
-http::client::http_client_config Configuration(const Address& address, const Options& options) {
+http::client::http_client_config Configuration(const Address& address, const Options& options,
+                                               const TlsFiles& files) {
   http::client::http_client_config config;
   // Each request has its own end, by its context; this one only has to be later.
   config.set_timeout(std::chrono::minutes(30));
   config.set_max_redirects(0);
   if (!address.tls) return config;
-  config.set_ssl_context_callback([options](ssl::context& context) {
-    const absl::Status used = UseTlsFiles(context, options);
+  config.set_ssl_context_callback([files](ssl::context& context) {
+    const absl::Status used = UseTls(context, files);
     if (!used.ok()) throw std::runtime_error(std::string(used.message()));
   });
   const bool ip = address.host.find_first_not_of("0123456789.") == std::string::npos ||
@@ -129,10 +119,10 @@ HttpAnswer AnswerOf(const http::http_response& response) {
 }  // namespace
 
 struct AgentLink::Http {
-  Http(const Address& address, const Options& options)
+  Http(const Address& address, const Options& options, const TlsFiles& files)
       : token(TokenOf(options)),
         host(address.tls ? options.tls_server_name : ""),
-        client(web::uri(address.url()), Configuration(address, options)) {}
+        client(web::uri(address.url()), Configuration(address, options, files)) {}
 
   const std::string token;
   const std::string host;  // in the header Host, for which cpprestsdk checks the certificate
@@ -145,11 +135,17 @@ AgentLink::~AgentLink() = default;
 
 absl::StatusOr<std::unique_ptr<AgentLink>> AgentLink::Open(const Address& address,
                                                            const Options& options) {
-  if (address.tls) RETURN_IF_ERROR(CheckTlsFiles(options));
+  TlsFiles files;
+  if (address.tls) {
+    ASSIGN_OR_RETURN(files,
+                     ReadTlsFiles({options.tls_ca, options.tls_cert, options.tls_key}, "registry"));
+    ssl::context context(ssl::context::tls_client);
+    RETURN_IF_ERROR(UseTls(context, files));
+  }
   StartThreads();
   try {
     return std::unique_ptr<AgentLink>(
-        new AgentLink(address.url(), std::make_unique<Http>(address, options)));
+        new AgentLink(address.url(), std::make_unique<Http>(address, options, files)));
   } catch (const std::exception& e) {
     return absl::InvalidArgumentError(fmt::format(
         "registry \"consul\": address {}: {} (flag --registry_address)", address.url(), e.what()));

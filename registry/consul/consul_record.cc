@@ -20,6 +20,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr size_t kMaxAnswer = 64 << 20;
+constexpr size_t kMaxValues = 2'000'000;  // of JSON; a node is some sixty and twice its tags
 constexpr size_t kMaxUnpacked = 64 << 20;
 constexpr size_t kMaxCatalog = 16384;   // services
 constexpr size_t kMaxUnreadable = 100;  // lines kept
@@ -253,6 +254,7 @@ absl::StatusOr<std::string> RegistrationJson(const Service& service, const Node&
 absl::StatusOr<Health> ParseHealth(std::string_view text, std::string_view name) {
   ASSIGN_OR_RETURN(const Json json, ParseArray(text, "a health answer of Consul",
                                                {.bytes = kMaxAnswer,
+                                                .values = kMaxValues,
                                                 .keys = {"Node", "Service", "Checks", "ID", "Tags",
                                                          "Port", "Address", "Status"}}));
   Health health;
@@ -296,8 +298,10 @@ absl::StatusOr<Health> ParseHealth(std::string_view text, std::string_view name)
 }
 
 absl::StatusOr<std::vector<std::string>> ParseCatalog(std::string_view text) {
-  ASSIGN_OR_RETURN(const Json json, ParseObject(text, "Consul's list of services",
-                                                {.bytes = kMaxAnswer, .members = kMaxCatalog}));
+  ASSIGN_OR_RETURN(
+      const Json json,
+      ParseObject(text, "Consul's list of services",
+                  {.bytes = kMaxAnswer, .values = kMaxValues, .members = kMaxCatalog}));
   std::vector<std::string> names, unreadable;
   size_t budget = kMaxUnpacked;
   for (const auto& [name, tags] : json.items()) {
@@ -309,8 +313,10 @@ absl::StatusOr<std::vector<std::string>> ParseCatalog(std::string_view text) {
 }
 
 absl::StatusOr<CriticalServices> ParseCritical(std::string_view text) {
-  ASSIGN_OR_RETURN(const Json json, ParseArray(text, "Consul's list of critical checks",
-                                               {.bytes = kMaxAnswer, .keys = {"ServiceName"}}));
+  ASSIGN_OR_RETURN(
+      const Json json,
+      ParseArray(text, "Consul's list of critical checks",
+                 {.bytes = kMaxAnswer, .values = kMaxValues, .keys = {"ServiceName"}}));
   CriticalServices critical;
   for (const Json& check : json) {
     if (!check.is_object()) continue;

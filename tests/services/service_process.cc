@@ -150,7 +150,7 @@ void ServiceProcess::Pause() {
   if (pid_ <= 0) return;
   kill(pid_, SIGSTOP);
   int status = 0;
-  waitpid(pid_, &status, WUNTRACED);  // until the last of its threads stands still
+  if (waitpid(pid_, &status, WUNTRACED) == pid_ && !WIFSTOPPED(status)) pid_ = -1;  // it had ended
 }
 
 void ServiceProcess::Resume() {

@@ -80,6 +80,8 @@ struct ConsulOptions {
   // Whether its state survives Kill and Start. Without, it is a development agent, which starts
   // much faster.
   bool durable = false;
+  // A server that waits for others, which never come, before a leader is chosen.
+  bool leaderless = false;
   std::vector<std::string> configuration = {};  // pieces of HCL
 };
 absl::StatusOr<std::unique_ptr<ServiceProcess>> StartConsul(ConsulOptions options = {});

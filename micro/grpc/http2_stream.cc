@@ -255,7 +255,7 @@ class Http2Call final : public Http2Events, public std::enable_shared_from_this<
   Queue<Message> messages_{SIZE_MAX};  // bounded by the stream's window
   std::atomic<bool> ended_well_ = false;
   using EndFunction = std::function<void(absl::Status)>;
-  std::optional<internal::ContextEnd<EndFunction>> watch_;
+  std::optional<ContextEnd<EndFunction>> watch_;
 };
 
 // The caller's handle on a call.

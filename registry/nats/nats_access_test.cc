@@ -4,7 +4,6 @@
 
 #include <fstream>
 
-#include "core/plugin_table.h"
 #include "core/testing/certificates.h"
 #include "core/testing/eventually.h"
 #include "registry/testing/blocking.h"
@@ -26,7 +25,7 @@ Server StartServer(std::vector<std::string> arguments) {
 // What comes of a registration and a lookup.
 absl::Status Use(const Server& server, Options options) {
   if (options.addresses.empty()) options.addresses = {server->address()};
-  const auto registry = PluginTable<Registry>::Create("nats", options).value();
+  const auto registry = Open("nats", options);
   if (absl::Status status = Register(*registry, Record("greeter")); !status.ok()) return status;
   return GetUntil(*registry, "greeter", true).status();
 }
@@ -62,9 +61,7 @@ TEST(NatsAccess, IsTriedAgainWhenItWasRefused) {
   const std::string configuration = testing::TempDir() + "/token.conf";
   std::ofstream(configuration) << "authorization { token: other }";
   const Server server = StartServer({"--config", configuration});
-  const auto registry =
-      PluginTable<Registry>::Create("nats", {.addresses = {server->address()}, .token = "secret"})
-          .value();
+  const auto registry = Open("nats", {.addresses = {server->address()}, .token = "secret"});
   EXPECT_THAT(Get(*registry, "greeter"), Refused());
   server->Kill();
   std::ofstream(configuration) << "authorization { token: secret }";

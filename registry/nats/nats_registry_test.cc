@@ -7,7 +7,6 @@
 #include <thread>
 
 #include "core/nats/testing/raw_nats.h"
-#include "core/plugin_table.h"
 #include "core/testing/eventually.h"
 #include "registry/service_json.h"
 #include "registry/testing/blocking.h"
@@ -25,15 +24,15 @@ class NatsRegistryTest : public testing::Test {
  protected:
   NatsRegistryTest() : server_(services::StartNats().value()) {}
 
-  std::unique_ptr<Registry> Open(Options options = {}) const {
+  std::unique_ptr<Registry> OpenNats(Options options = {}) const {
     options.addresses = {server_->address()};
-    return PluginTable<Registry>::Create("nats", options).value();
+    return Open("nats", options);
   }
 
   // What a lookup finds when each of `answers` comes as an answer to it.
   absl::StatusOr<std::vector<Service>> GetWithAnswers(const std::vector<std::string>& answers,
                                                       const std::string& name = "greeter") {
-    const auto registry = Open({.timeout = absl::Seconds(2)});
+    const auto registry = OpenNats({.timeout = absl::Seconds(2)});
     RawNats raw(server_->port());
     raw.Subscribe("micro.nats.query");
     std::thread answerer([&] {
@@ -64,7 +63,7 @@ Service GoRecord() {
 }
 
 TEST_F(NatsRegistryTest, AnswersGoMicrosQuestions) {
-  const auto registry = Open();
+  const auto registry = OpenNats();
   Service other_version = Record("greeter");
   other_version.version = "2.0.0";
   for (const Service& service : {Record("greeter"), other_version, Record("other")}) {
@@ -89,7 +88,7 @@ TEST_F(NatsRegistryTest, AnswersGoMicrosQuestions) {
 TEST_F(NatsRegistryTest, TellsEveryRegistrationAndItsEnd) {
   RawNats raw(server_->port());
   raw.Subscribe("micro.nats.watch");
-  auto registry = Open();
+  auto registry = OpenNats();
   const std::string record = ToJson(Record("greeter"));
   const auto says = [&](const std::string& action) {
     const auto message = raw.Next();
@@ -111,7 +110,7 @@ TEST_F(NatsRegistryTest, TellsEveryRegistrationAndItsEnd) {
 TEST_F(NatsRegistryTest, AsksAsGoMicroDoesAndFindsItsRecords) {
   RawNats raw(server_->port());
   raw.Subscribe("micro.nats.query");
-  const auto registry = Open({.timeout = absl::Seconds(1)});
+  const auto registry = OpenNats({.timeout = absl::Seconds(1)});
   std::thread answerer([&] {
     for (const char* question :
          {R"({"Service":{"name":"greeter","version":"","metadata":null,"endpoints":null,)"
@@ -139,7 +138,7 @@ TEST_F(NatsRegistryTest, MergesTheNodesOfAVersionFromAllWhoAnswer) {
 }
 
 TEST_F(NatsRegistryTest, WatchesWhatGoMicroTells) {
-  const auto registry = Open();
+  const auto registry = OpenNats();
   const auto all = Watch(*registry), one = Watch(*registry, "greeter");
   RawNats raw(server_->port());
   const std::string other = ToJson(Record("other"));
@@ -159,7 +158,7 @@ TEST_F(NatsRegistryTest, WatchesWhatGoMicroTells) {
 }
 
 TEST_F(NatsRegistryTest, ServicesUnderAnotherPrefixAreNotSeen) {
-  const auto plain = Open(), prefixed = Open({.prefix = "staging.micro"});
+  const auto plain = OpenNats(), prefixed = OpenNats({.prefix = "staging.micro"});
   RawNats raw(server_->port());
   raw.Subscribe("staging.micro.>");
   ASSERT_THAT(Register(*plain, Record("greeter")), IsOk());
@@ -167,7 +166,7 @@ TEST_F(NatsRegistryTest, ServicesUnderAnotherPrefixAreNotSeen) {
   EXPECT_EQ(raw.Next()->subject, "staging.micro.watch");
   EXPECT_THAT(Get(*prefixed, "greeter"), StatusIs(absl::StatusCode::kNotFound));
   EXPECT_THAT(Get(*plain, "other"), StatusIs(absl::StatusCode::kNotFound));
-  EXPECT_THAT(GetUntil(*Open({.prefix = "staging.micro"}), "other", true), IsOk());
+  EXPECT_THAT(GetUntil(*OpenNats({.prefix = "staging.micro"}), "other", true), IsOk());
 }
 
 TEST_F(NatsRegistryTest, RefusesOptionsThatItCannotUse) {
@@ -183,7 +182,7 @@ TEST_F(NatsRegistryTest, RefusesOptionsThatItCannotUse) {
 }
 
 TEST_F(NatsRegistryTest, RefusesARecordThatPeersWouldNotRead) {
-  const auto registry = Open();
+  const auto registry = OpenNats();
   Service large = Record("greeter");
   large.nodes[0].metadata["x"] = std::string(1 << 20, 'x');
   EXPECT_THAT(Register(*registry, large),
@@ -196,8 +195,7 @@ TEST_F(NatsRegistryTest, ForgetsARecordThatTheServerDoesNotTake) {
   const std::string configuration = server_->folder() + "/small.conf";
   std::ofstream(configuration) << "max_payload: 2000\n";
   const auto small = services::StartNats({.arguments = {"-c", configuration}}).value();
-  const auto registry =
-      PluginTable<Registry>::Create("nats", {.addresses = {small->address()}}).value();
+  const auto registry = Open("nats", {.addresses = {small->address()}});
   Service large = Record("greeter");
   large.metadata["x"] = std::string(3000, 'x');
   EXPECT_THAT(Register(*registry, large),
@@ -260,7 +258,7 @@ TEST_F(NatsRegistryTest, BearsThousandsOfAnswers) {
 }
 
 TEST_F(NatsRegistryTest, AWatcherSeesTheGoodAmongBadEvents) {
-  const auto registry = Open();
+  const auto registry = OpenNats();
   const auto watcher = Watch(*registry);
   RawNats raw(server_->port());
   for (const std::string& nonsense : Nonsense()) raw.Publish("micro.nats.watch", nonsense);
@@ -272,7 +270,7 @@ TEST_F(NatsRegistryTest, AWatcherSeesTheGoodAmongBadEvents) {
 }
 
 TEST_F(NatsRegistryTest, AnswersNoNonsenseAndToNoWrongSubject) {
-  const auto registry = Open();
+  const auto registry = OpenNats();
   ASSERT_THAT(Register(*registry, Record("greeter")), IsOk());
   const auto watcher = Watch(*registry);
   RawNats raw(server_->port());
@@ -294,7 +292,7 @@ TEST_F(NatsRegistryTest, AnswersNoNonsenseAndToNoWrongSubject) {
 TEST_F(NatsRegistryTest, ItsEndIsTheEndOfWhatWaits) {
   RawNats raw(server_->port());
   raw.Subscribe("micro.nats.query");
-  auto registry = Open({.timeout = absl::Hours(1)});
+  auto registry = OpenNats({.timeout = absl::Hours(1)});
   const auto watcher = Watch(*registry);
   std::thread waiter([lookup = registry->GetService(Context(), "greeter")]() mutable {
     EXPECT_THAT(BlockOn(std::move(lookup)), StatusIs(absl::StatusCode::kUnavailable));

@@ -5,7 +5,6 @@
 #include <cstdlib>
 
 #include "core/nats/testing/raw_nats.h"
-#include "core/plugin_table.h"
 #include "core/testing/eventually.h"
 #include "registry/testing/blocking.h"
 #include "tests/services/service_process.h"
@@ -18,8 +17,8 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-std::unique_ptr<Registry> Open(std::vector<std::string> addresses) {
-  return PluginTable<Registry>::Create("nats", {.addresses = std::move(addresses)}).value();
+std::unique_ptr<Registry> OpenNats(std::vector<std::string> addresses) {
+  return Open("nats", {.addresses = std::move(addresses)});
 }
 
 std::unique_ptr<services::ServiceProcess> StartServer() { return services::StartNats().value(); }
@@ -35,7 +34,7 @@ std::vector<absl::Status> AskForAll(Registry& registry, const Context& ctx = {})
 TEST(NatsServer, ThatIsDownAtTheStartIsNamedAndFoundLater) {
   const auto server = StartServer();
   server->Kill();
-  const auto registry = Open({server->address()});
+  const auto registry = OpenNats({server->address()});
   for (const absl::Status& status : AskForAll(*registry)) {
     EXPECT_THAT(status, StatusIs(absl::StatusCode::kUnavailable,
                                  AllOf(HasSubstr(server->address()),
@@ -49,7 +48,7 @@ TEST(NatsServer, ThatIsDownAtTheStartIsNamedAndFoundLater) {
 TEST(NatsServer, IsTheEnvironmentsWhenNoneIsGiven) {
   const auto server = StartServer();
   setenv("MICRO_NATS_ADDRESS", server->address().c_str(), 1);
-  const auto registry = Open({});
+  const auto registry = OpenNats({});
   EXPECT_THAT(Register(*registry, Record("greeter")), IsOk());
   server->Kill();
   EXPECT_TRUE(Eventually([&] {
@@ -61,7 +60,7 @@ TEST(NatsServer, IsTheEnvironmentsWhenNoneIsGiven) {
 
 TEST(NatsServer, ThatComesBackIsToldOfAllRecordsAtOnceAndWatchersGoOn) {
   const auto server = StartServer();
-  const auto owner = Open({server->address()}), watching = Open({server->address()});
+  const auto owner = OpenNats({server->address()}), watching = OpenNats({server->address()});
   ASSERT_THAT(Register(*owner, Record("greeter")), IsOk());
   ASSERT_THAT(Register(*owner, Record("other")), IsOk());
   const auto watcher = Watch(*watching, "greeter");
@@ -84,7 +83,7 @@ TEST(NatsServer, ThatComesBackIsToldOfAllRecordsAtOnceAndWatchersGoOn) {
 
 TEST(NatsServer, ThatComesBackHearsOfTheRecordsWithoutBeingAsked) {
   const auto server = StartServer();
-  const auto owner = Open({server->address()});
+  const auto owner = OpenNats({server->address()});
   ASSERT_THAT(Register(*owner, Record("greeter")), IsOk());
   // Another who watches, and who comes before the owner, which tries again after 0.1 s or more.
   for (int attempt = 0; attempt < 20; ++attempt) {
@@ -108,7 +107,7 @@ TEST(NatsServer, ThatComesBackHearsOfTheRecordsWithoutBeingAsked) {
 TEST(NatsServer, IsToldLaterOfWhatWasRegisteredWhileItWasDownUnlessThatIsOver) {
   const auto server = StartServer();
   server->Kill();
-  const auto registry = Open({server->address()});
+  const auto registry = OpenNats({server->address()});
   for (const char* name : {"stays", "goes"}) {
     EXPECT_THAT(Register(*registry, Record(name)), StatusIs(absl::StatusCode::kUnavailable));
   }
@@ -116,7 +115,7 @@ TEST(NatsServer, IsToldLaterOfWhatWasRegisteredWhileItWasDownUnlessThatIsOver) {
               StatusIs(absl::StatusCode::kUnavailable));
   EXPECT_THAT(Deregister(*registry, Record("goes")), StatusIs(absl::StatusCode::kUnavailable));
   ASSERT_THAT(server->Start(), IsOk());
-  const auto other = Open({server->address()});
+  const auto other = OpenNats({server->address()});
   EXPECT_THAT(GetUntil(*other, "stays", true), IsOk());
   EXPECT_THAT(GetUntil(*other, "expires", false), StatusIs(absl::StatusCode::kNotFound));
   EXPECT_THAT(Get(*other, "goes"), StatusIs(absl::StatusCode::kNotFound));
@@ -124,21 +123,21 @@ TEST(NatsServer, IsToldLaterOfWhatWasRegisteredWhileItWasDownUnlessThatIsOver) {
 
 TEST(NatsServer, ThatDiesIsReplacedByAnother) {
   const auto one = StartServer(), two = StartServer();
-  const auto registry = Open({one->address(), "nats://" + two->address()});
+  const auto registry = OpenNats({one->address(), "nats://" + two->address()});
   ASSERT_THAT(Register(*registry, Record("greeter")), IsOk());
   const auto watcher = Watch(*registry, "new");
   one->Kill();
-  EXPECT_THAT(GetUntil(*Open({two->address()}), "greeter", true), IsOk());
+  EXPECT_THAT(GetUntil(*OpenNats({two->address()}), "greeter", true), IsOk());
   ASSERT_THAT(one->Start(), IsOk());
   two->Kill();
-  EXPECT_THAT(GetUntil(*Open({one->address()}), "greeter", true), IsOk());
-  ASSERT_THAT(Register(*Open({one->address()}), Record("new")), IsOk());
+  EXPECT_THAT(GetUntil(*OpenNats({one->address()}), "greeter", true), IsOk());
+  ASSERT_THAT(Register(*OpenNats({one->address()}), Record("new")), IsOk());
   EXPECT_THAT(Next(*watcher), Does(Action::kCreate));
 }
 
 TEST(NatsServer, ThatHangsHoldsNobodyUp) {
   const auto server = StartServer();
-  auto registry = Open({server->address()});
+  auto registry = OpenNats({server->address()});
   ASSERT_THAT(Register(*registry, Record("greeter")), IsOk());
   const auto watcher = Watch(*registry);
   server->Pause();

@@ -5,10 +5,12 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "core/clock.h"
+#include "core/plugin_table.h"
 #include "core/task.h"
 #include "core/testing/status_matchers.h"
 #include "registry/registry.h"
@@ -17,6 +19,11 @@ namespace micro::registry {
 
 // How long they wait for what is about to happen.
 inline constexpr absl::Duration kPatience = absl::Seconds(20);
+
+// A handle of its own, as another process would have one.
+inline std::unique_ptr<Registry> Open(std::string_view name, const Options& options) {
+  return PluginTable<Registry>::Create(name, options).value();
+}
 
 // A record with one node.
 inline Service Record(const std::string& name) {

@@ -73,9 +73,10 @@ class ConsulTls : public testing::Test {
   void Start(bool asks_for_certificates) {
     port_ = services::FreePorts(1).at(0);
     const Certificate server =
-        authority_.Sign("consul", "DNS:consul.test,DNS:localhost,IP:127.0.0.1");
+        authority_.Sign("consul", "DNS:consul.test,DNS:localhost,IP:127.0.0.1,IP:::1");
     auto agent = services::StartConsul(
-        {.configuration = {fmt::format("ports={{https={}}} ca_file=\"{}\" cert_file=\"{}\" "
+        {.configuration = {fmt::format("ports={{https={}}} addresses={{http=\"127.0.0.1 ::1\" "
+                                       "https=\"127.0.0.1 ::1\"}} ca_file=\"{}\" cert_file=\"{}\" "
                                        "key_file=\"{}\" verify_incoming_https={}",
                                        port_, authority_.cert(), server.cert, server.key,
                                        asks_for_certificates)}});
@@ -114,6 +115,14 @@ TEST_F(ConsulTls, TheAgentMustBeKnownToTheAuthority) {
   EXPECT_THAT(RegisterWith({.addresses = {"https://" + address()}}), refused);
   EXPECT_THAT(RegisterWith({.tls_ca = stranger_.cert()}), refused);
   EXPECT_THAT(RegisterWith({}), testing::Not(IsOk()));
+}
+
+TEST_F(ConsulTls, TheAgentMayBeAskedOverIpv6) {
+  Start(/*asks_for_certificates=*/false);
+  EXPECT_THAT(
+      RegisterWith({.addresses = {fmt::format("[::1]:{}", port_)}, .tls_ca = authority_.cert()}),
+      IsOk());
+  EXPECT_THAT(RegisterWith({.addresses = {fmt::format("[::1]:{}", agent_->port())}}), IsOk());
 }
 
 TEST_F(ConsulTls, TheAgentMustBearTheNameThatIsAskedFor) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/async.h"
 #include "core/log.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
@@ -13,6 +14,7 @@ namespace micro::registry::consul {
 namespace {
 
 constexpr absl::Duration kDefaultTimeout = absl::Seconds(5);
+constexpr size_t kLarge = 64 << 10;
 
 // What Consul said with an error, on one line.
 std::string TextOf(const HttpAnswer& answer) {
@@ -98,8 +100,12 @@ Task<absl::StatusOr<HttpAnswer>> Agent::SendTo(AddressIndex address, Context ctx
     answer = co_await links_[address]->Send(WithTimeout(ctx, limit), request);
     if (!absl::IsAborted(answer.status())) break;
   }
-  if (answer.ok()) co_return answer;
   CO_RETURN_IF_ERROR(ctx.status());
+  // What goes on may be a user's coroutine, or take long: away from the thread that carries all
+  // requests. What waits for news is our own, and in a hurry.
+  if (wait == absl::ZeroDuration() || (answer.ok() && answer->body.size() > kLarge))
+    co_await Offload([] { return true; });
+  if (answer.ok()) co_return answer;
   if (absl::IsDeadlineExceeded(answer.status())) {
     co_return absl::UnavailableError(
         fmt::format("{}: no answer within {} (flag --registry_timeout)", url(address),

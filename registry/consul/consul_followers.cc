@@ -23,12 +23,15 @@ constexpr double kPollSeconds = 5;
 // One follower's way to ask: after which index, how often, and what to do about failures.
 class Inquiry {
  public:
-  Inquiry(Agent& agent, std::atomic<int>& waiting, std::string what, uint64_t index)
+  Inquiry(Agent& agent, std::atomic<int>& waiting, std::atomic<int>& failing, uint64_t index)
       : agent_(agent),
         waiting_(waiting),
-        what_(std::move(what)),
+        all_failing_(failing),
         index_(index),
         address_(agent.current()) {}
+  ~Inquiry() { NoteFailing(absl::OkStatus()); }
+  Inquiry(const Inquiry&) = delete;
+  Inquiry& operator=(const Inquiry&) = delete;
 
   // What to ask next, once it is time.
   struct Turn {
@@ -60,16 +63,12 @@ class Inquiry {
   bool Done(const Context& ctx, const Turn& turn, const absl::Status& status, uint64_t index) {
     if (turn.waits) waiting_.fetch_sub(1);
     if (!ctx.status().ok()) return false;
+    NoteFailing(status);
     if (!status.ok()) {
-      if (!std::exchange(failing_, true)) {
-        log::Warn("Consul cannot be asked for changes; what is known stays",
-                  {{"what", what_}, {"error", status}});
-      }
       pause_ = backoff_.Next();
       index_ = 0;
       return true;
     }
-    if (std::exchange(failing_, false)) log::Info("Consul answers again", {{"what", what_}});
     backoff_.Reset();
     pause_ = pace_.Next(Clock::Real().Now());
     // An index that goes back is one of another history.
@@ -79,9 +78,20 @@ class Inquiry {
   }
 
  private:
+  // One line for all that fail together.
+  void NoteFailing(const absl::Status& status) {
+    const bool fails = !status.ok();
+    if (std::exchange(failing_, fails) == fails) return;
+    if (fails && all_failing_.fetch_add(1) == 0) {
+      log::Warn("Consul cannot be asked for changes; the last good nodes stay",
+                {{"error", status}});
+    }
+    if (!fails && all_failing_.fetch_sub(1) == 1) log::Info("Consul can be asked again");
+  }
+
   Agent& agent_;
   std::atomic<int>& waiting_;
-  const std::string what_;
+  std::atomic<int>& all_failing_;
   uint64_t index_;
   AddressIndex address_;
   Backoff backoff_;
@@ -171,7 +181,7 @@ Task<absl::StatusOr<Followers::Hold>> Followers::Follow(Context ctx, std::string
 
 Task<void> Followers::Run(Context ctx, std::string name, std::shared_ptr<Followed> followed,
                           uint64_t index) {
-  Inquiry inquiry(agent_, waiting_, name, index);
+  Inquiry inquiry(agent_, waiting_, failing_, index);
   while (true) {
     absl::Time due;
     {
@@ -223,7 +233,7 @@ Task<absl::StatusOr<Followers::Hold>> Followers::FollowAll(Context ctx) {
 
 Task<void> Followers::RunAll(Context ctx, std::map<std::string, FollowingPtr> services,
                              uint64_t index) {
-  Inquiry inquiry(agent_, waiting_, "all services", index);
+  Inquiry inquiry(agent_, waiting_, failing_, index);
   while (true) {
     const auto turn = co_await inquiry.Next(ctx, kWait);
     if (!turn.ok()) co_return;

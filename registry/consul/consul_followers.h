@@ -61,6 +61,7 @@ class Followers {
   Context ctx_;
   CancelFunction cancel_;
   std::atomic<int> waiting_ = 0;  // questions that are open
+  std::atomic<int> failing_ = 0;  // followers whose last question failed
   Mutex mutex_;
   std::map<std::string, std::weak_ptr<const Following>> services_ ABSL_GUARDED_BY(mutex_);
   std::weak_ptr<const Following> all_ ABSL_GUARDED_BY(mutex_);

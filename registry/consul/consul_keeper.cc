@@ -82,7 +82,7 @@ Task<absl::Status> Keeper::Put(Context ctx, std::string id) {
       ttl = kept->second.ttl;
     }
     // The check of an earlier registration with a TTL would fail some day.
-    const bool drop_checks = ttl == absl::ZeroDuration();
+    const bool drop_checks = ttl <= absl::ZeroDuration();
     CO_ASSIGN_OR_RETURN(const AddressIndex address,
                         co_await agent_.Register(ctx, json, drop_checks));
     bool ended = false;
@@ -100,7 +100,7 @@ Task<absl::Status> Keeper::Put(Context ctx, std::string id) {
     }
     if (ended) co_return co_await agent_.DeregisterAt(ctx, id, address);
   }
-  if (ttl == absl::ZeroDuration()) co_return absl::OkStatus();
+  if (ttl <= absl::ZeroDuration()) co_return absl::OkStatus();
   // A check that was there before has kept its state.
   absl::Status passed = co_await agent_.PassCheck(ctx, id);
   co_return absl::IsNotFound(passed) ? absl::OkStatus() : passed;

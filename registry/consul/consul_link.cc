@@ -19,7 +19,6 @@
 #include <vector>
 
 #include "core/async.h"
-#include "core/executor.h"
 #include "core/status_macros.h"
 #include "core/tls_files.h"
 
@@ -31,10 +30,12 @@ namespace ssl = boost::asio::ssl;
 
 constexpr size_t kMaxAnswer = 64 << 20;
 
-// cpprestsdk has one pool of threads for the process, 40 by default, made at its first use. Here
-// they only move bytes between sockets and memory, for which a few are plenty. A program that uses
-// cpprestsdk itself decides before: its choice stays.
-constexpr size_t kThreads = 4;
+// cpprestsdk has one pool of threads for the process, 40 by default, made at its first use. Here it
+// only moves bytes and nothing blocks in it, for which one thread is best: a request is a dozen
+// turns through the pool, and with more threads each turn wakes another (measured: four threads take
+// 1.5 times the CPU of a request, and longer). A program that uses cpprestsdk itself, and may block
+// in it, calls initialize_with_threads in its main: then that stays.
+constexpr size_t kThreads = 1;
 
 void StartThreads() {
   [[maybe_unused]] static const bool started = [] {
@@ -66,6 +67,17 @@ absl::Status UseTls(ssl::context& context, const TlsFiles& files) {
   return absl::OkStatus();
 }
 
+// Continuations run where their task ended, in place of one more turn through the pool each.
+pplx::task_options AtOnce() {
+  struct Scheduler final : pplx::scheduler_interface {
+    void schedule(pplx::TaskProc_t run, void* task) override { run(task); }
+  };
+  static const auto& scheduler = *new std::shared_ptr<Scheduler>(std::make_shared<Scheduler>());
+  return pplx::task_options(scheduler);
+}
+
+bool IsIpv6(const Address& address) { return address.host.find(':') != std::string::npos; }
+
 http::client::http_client_config Configuration(const Address& address, const Options& options,
                                                const TlsFiles& files) {
   http::client::http_client_config config;
@@ -77,10 +89,23 @@ http::client::http_client_config Configuration(const Address& address, const Opt
     const absl::Status used = UseTls(context, files);
     if (!used.ok()) throw std::runtime_error(std::string(used.message()));
   });
-  const bool ip = address.host.find_first_not_of("0123456789.") == std::string::npos ||
-                  address.host.find(':') != std::string::npos;
+  const bool ip =
+      address.host.find_first_not_of("0123456789.") == std::string::npos || IsIpv6(address);
   config.set_tlsext_sni_enabled(!ip || !options.tls_server_name.empty());
   return config;
+}
+
+// cpprestsdk hands what stands between "//" and the last colon to the resolver as it is: an IPv6
+// address without its brackets.
+web::uri UriOf(const Address& address) {
+  return web::uri(
+      fmt::format("{}://{}:{}", address.tls ? "https" : "http", address.host, address.port));
+}
+
+// Over TLS the certificate is checked for this name.
+std::string HostOf(const Address& address, const Options& options) {
+  if (address.tls) return options.tls_server_name;
+  return IsIpv6(address) ? fmt::format("[{}]:{}", address.host, address.port) : "";
 }
 
 // What an exception that leaves cpprestsdk means.
@@ -121,11 +146,11 @@ HttpAnswer AnswerOf(const http::http_response& response) {
 struct AgentLink::Http {
   Http(const Address& address, const Options& options, const TlsFiles& files)
       : token(TokenOf(options)),
-        host(address.tls ? options.tls_server_name : ""),
-        client(web::uri(address.url()), Configuration(address, options, files)) {}
+        host(HostOf(address, options)),
+        client(UriOf(address), Configuration(address, options, files)) {}
 
   const std::string token;
-  const std::string host;  // in the header Host, for which cpprestsdk checks the certificate
+  const std::string host;  // for the header Host; empty: cpprestsdk's own
   http::client::http_client client;
 };
 
@@ -170,24 +195,27 @@ Task<absl::StatusOr<HttpAnswer>> AgentLink::Send(Context ctx, HttpRequest reques
           throw std::length_error("too large");
         });
     http_->client.request(message, source.get_token())
-        .then([](http::http_response response) {
-          return response.extract_vector().then(
-              [answer = AnswerOf(response)](const std::vector<unsigned char>& body) mutable {
-                answer.body.assign(body.begin(), body.end());
-                return std::move(answer);
-              });
-        })
-        .then([slot, too_large](pplx::task<HttpAnswer> done) {
-          absl::StatusOr<HttpAnswer> answer = absl::UnknownError("");
-          try {
-            answer = done.get();
-          } catch (...) {
-            answer = StatusOf(std::current_exception(), *too_large);
-          }
-          // What waits for the answer is not cpprestsdk's work: its threads stay free.
-          Executor::Default().Post(
-              [slot, answer = std::move(answer)]() mutable { slot->TrySet(std::move(answer)); });
-        });
+        .then(
+            [](http::http_response response) {
+              return response.extract_vector().then(
+                  [answer = AnswerOf(response)](const std::vector<unsigned char>& body) mutable {
+                    answer.body.assign(body.begin(), body.end());
+                    return std::move(answer);
+                  },
+                  AtOnce());
+            },
+            AtOnce())
+        .then(
+            [slot, too_large](pplx::task<HttpAnswer> done) {
+              absl::StatusOr<HttpAnswer> answer = absl::UnknownError("");
+              try {
+                answer = done.get();
+              } catch (...) {
+                answer = StatusOf(std::current_exception(), *too_large);
+              }
+              slot->TrySet(std::move(answer));
+            },
+            AtOnce());
   } catch (...) {
     co_return StatusOf(std::current_exception(), false);
   }

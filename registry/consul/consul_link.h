@@ -1,8 +1,8 @@
 // An AgentLink carries HTTP requests to the agent at one address, over cpprestsdk.
 //
 // All methods may be called from any thread. Requests run beside each other, each on a connection
-// of its own; connections are kept for later ones. Nothing blocks: cpprestsdk's threads carry the
-// bytes, and a request's coroutine goes on on a thread of the executor.
+// of its own; connections are kept for later ones. Nothing blocks: cpprestsdk's thread carries the
+// bytes, and a request's coroutine goes on there: it must not stay for long.
 #pragma once
 
 #include <cstdint>

@@ -24,6 +24,8 @@
 
 namespace micro {
 
+class ResponseMetadata;
+
 class Context {
  public:
   // A context without deadline and metadata that nothing cancels; what `main` and tests begin with.
@@ -43,16 +45,22 @@ class Context {
 
   const Metadata& metadata() const;
 
+  // Where a handler's words beside its response gather (core/response_metadata.h); null outside of
+  // a call that came in, or on a wire that carries none.
+  ResponseMetadata* response_metadata() const { return response_.get(); }
+
  private:
   friend std::pair<Context, std::function<void()>> WithCancel(const Context&);
   friend Context WithDeadline(const Context&, absl::Time);
   friend Context WithMetadata(const Context&, Metadata);
   friend Context WithStopToken(const Context&, std::stop_token);
+  friend Context WithIncomingCall(const Context&, Metadata);
 
   absl::Time deadline_ = absl::InfiniteFuture();
   std::stop_token stop_;
   std::shared_ptr<const void> cancel_state_;  // keeps the link to the parent's cancellation
   std::shared_ptr<const Metadata> metadata_;
+  std::shared_ptr<ResponseMetadata> response_;
 };
 
 // Cancels the context it came with and all that derive from it; more calls do nothing. Copies may

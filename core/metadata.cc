@@ -5,6 +5,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "core/strings.h"
 
 namespace micro {
@@ -61,6 +62,26 @@ bool operator==(const Metadata& a, const Metadata& b) {
   if (a.size() != b.size()) return false;
   return std::all_of(a.begin(), a.end(),
                      [&](const Metadata::Pair& pair) { return b.Get(pair.first) == pair.second; });
+}
+
+absl::Status CheckHeader(std::string_view key, std::string_view value) {
+  const auto may_stand_in_key = [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.';
+  };
+  if (key.empty() || !std::all_of(key.begin(), key.end(), may_stand_in_key)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("metadata key \"", ToAbsl(key),
+                     "\" cannot be a header: keys are letters, digits, '-', '_' and '.'"));
+  }
+  if (absl::EndsWithIgnoreCase(ToAbsl(key), "-bin")) return absl::OkStatus();
+  for (const char c : value) {
+    if (c >= 0x20 && c <= 0x7e) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("metadata \"", ToAbsl(key), "\" has byte 0x",
+                     absl::Hex(static_cast<unsigned char>(c), absl::kZeroPad2),
+                     ", which a header cannot carry; encode it, or end the key in -bin"));
+  }
+  return absl::OkStatus();
 }
 
 std::string CanonicalKey(std::string_view key) {

@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
+
 namespace micro {
 
 // The header names of go-micro.
@@ -73,6 +75,11 @@ class Metadata {
 
   std::vector<Pair> pairs_;
 };
+
+// Whether every wire can carry a pair as a header: a key of letters, digits, '-', '_' and '.', and a
+// value of printable ASCII, or of any bytes under a key that ends in "-bin". INVALID_ARGUMENT names
+// the key and what is wrong.
+absl::Status CheckHeader(std::string_view key, std::string_view value);
 
 // `key` as go-micro up to v5.10 shows it to a handler: the first letter of each word upper case,
 // words parted by any ASCII character but letters, digits and '_'; "x-trace-id" becomes

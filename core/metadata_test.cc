@@ -1,5 +1,6 @@
 #include "core/metadata.h"
 
+#include "core/testing/status_matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -7,6 +8,7 @@ namespace micro {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::Optional;
 using testing::Pair;
 
@@ -78,6 +80,29 @@ TEST(Metadata, IsEqualInAnyOrderAndCaseOfKeys) {
   EXPECT_FALSE((Metadata{{"a", "1"}}) == (Metadata{{"a", "2"}}));
   EXPECT_FALSE((Metadata{{"a", "1"}}) == (Metadata{{"b", "1"}}));
   EXPECT_FALSE((Metadata{{"a", "1"}}) == (Metadata{{"a", "1"}, {"b", "2"}}));
+}
+
+TEST(CheckHeader, TakesWhatEveryWireCarries) {
+  EXPECT_THAT(CheckHeader("X-Trace_id.2", " ~text"), IsOk());
+  EXPECT_THAT(CheckHeader("x", ""), IsOk());
+  EXPECT_THAT(CheckHeader("Any-Bin", std::string("\0\xff\n", 3)), IsOk());
+}
+
+TEST(CheckHeader, NamesWhatNoHeaderCarries) {
+  for (const char* key : {"", "a key", "caf\xc3\xa9", ":path", "a:b", "a\n"}) {
+    EXPECT_THAT(CheckHeader(key, "x"),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("cannot be a header")))
+        << key;
+  }
+  for (const char* value : {"\t", "a\r\nb: c", "caf\xc3\xa9", "\x7f"}) {
+    EXPECT_THAT(CheckHeader("key", value),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("\"key\" has byte 0x")))
+        << value;
+  }
+  EXPECT_THAT(CheckHeader("key", "a\tb"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "metadata \"key\" has byte 0x09, which a header cannot carry; encode it, or "
+                       "end the key in -bin"));
 }
 
 TEST(CanonicalKey, IsGosTitleCase) {

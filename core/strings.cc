@@ -10,10 +10,6 @@
 
 namespace micro {
 
-bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
-  return absl::EqualsIgnoreCase(ToAbsl(a), ToAbsl(b));
-}
-
 std::string EscapeJsonAsGo(std::string_view json) {
   static constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kEscapes = {
       {{"<", "\\u003c"},

@@ -30,8 +30,16 @@ class Greeter final : public helloworld::GreeterHandler {
     if (request.name() == "Morpheus") {
       CO_RETURN_IF_ERROR(co_await micro::Sleep(ctx, absl::Hours(8)));
     }
-    response.set_greeting("Hello " + request.name());
+    const bool dutch = ctx.metadata().Get("x-language") == "nl";
+    CO_RETURN_IF_ERROR(micro::SetHeader(ctx, "x-language", dutch ? "nl" : "en"));
+    CO_RETURN_IF_ERROR(micro::SetTrailer(ctx, "x-receipt-bin", Receipt(request)));
+    response.set_greeting((dutch ? "Hallo " : "Hello ") + request.name());
     co_return absl::OkStatus();
+  }
+
+ private:
+  static std::string Receipt(const helloworld::HelloRequest& request) {
+    return request.SerializeAsString();
   }
 };
 
@@ -99,6 +107,19 @@ TEST_F(Guide, ACallCanBeCancelled) {
   auto [ctx, cancel] = micro::WithCancel(Context());
   cancel();
   EXPECT_EQ(BlockOn(GreetUnlessCancelled(greeter_, ctx)).code(), absl::StatusCode::kCancelled);
+}
+
+// ---- Metadata ----
+
+TEST_F(Guide, MetadataTravelsBothWays) {
+  const Context ctx = micro::WithMetadata(Context(), "x-language", "nl");
+  micro::Metadata header, trailer;
+  const auto response =
+      BlockOn(greeter_.Hello(ctx, Named("Ada"), {.header = &header, .trailer = &trailer}));
+  ASSERT_THAT(response, IsOk());
+  EXPECT_EQ(response->greeting(), "Hallo Ada");
+  EXPECT_EQ(header.Get("x-language"), "nl");
+  EXPECT_EQ(trailer.Get("x-receipt-bin"), Named("Ada").SerializeAsString());
 }
 
 // ---- Options of one call ----

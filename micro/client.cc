@@ -45,6 +45,8 @@ class PickedStream final : public RawStream {
   }
   Task<absl::Status> CloseSend() override { return raw_->CloseSend(); }
   void Cancel() override { raw_->Cancel(); }
+  Task<Metadata> Header() override { return raw_->Header(); }
+  Metadata Trailer() override { return raw_->Trailer(); }
 
  private:
   const std::unique_ptr<RawStream> raw_;
@@ -78,6 +80,8 @@ class SelectingClient final : public Client {
     const RetryFunc& retry = options.retry != nullptr ? options.retry : options_.retry;
     absl::Status failure;
     for (int attempt = 0;; ++attempt) {
+      if (options.header != nullptr) *options.header = {};
+      if (options.trailer != nullptr) *options.trailer = {};
       if (const absl::Duration pause = backoff(request, attempt); pause > absl::ZeroDuration()) {
         // Waiting past the deadline helps nobody: the last error is the better answer.
         if (attempt > 0 && pause >= ctx.remaining()) co_return failure;
@@ -104,7 +108,7 @@ class SelectingClient final : public Client {
         // As Attempt does, without a coroutine of its own: this is the path of most calls.
         absl::StatusOr<ClientWire*> wire = WireOf(node);
         if (!wire.ok()) co_return wire.status();
-        const Request typed = Typed(request, **wire);
+        const Request typed = Typed(request, options, **wire);
         const absl::Duration limit = AttemptLimit(options, **wire);
         failure = limit == absl::InfiniteDuration() || limit >= ctx.remaining()
                       ? co_await (*wire)->Call(ctx, node, typed, response)
@@ -121,6 +125,7 @@ class SelectingClient final : public Client {
   Task<absl::StatusOr<std::unique_ptr<RawStream>>> Stream(Context ctx, Request request,
                                                           CallOptions options) override {
     ctx = WithTimeout(ctx, options.stream_timeout.value_or(options_.stream_timeout));
+    if (const absl::Status ended = ctx.status(); !ended.ok()) co_return TimedOut(ended);
     if (!options.content_type.empty()) request.content_type = options.content_type;
     registry::Node address;
     std::optional<selector::Pick> pick;
@@ -208,8 +213,10 @@ class SelectingClient final : public Client {
   }
 
   // The request as this wire sends it: the next attempt may go over another.
-  Request Typed(const Request& request, const ClientWire& wire) const {
+  Request Typed(const Request& request, const CallOptions& options, const ClientWire& wire) const {
     Request typed = request;
+    typed.header = options.header;
+    typed.trailer = options.trailer;
     if (typed.content_type.empty()) typed.content_type = DefaultContentType(wire);
     return typed;
   }
@@ -223,7 +230,7 @@ class SelectingClient final : public Client {
                              CallResponse response, const CallOptions& options) {
     absl::StatusOr<ClientWire*> wire = WireOf(node);
     if (!wire.ok()) co_return wire.status();
-    const Request typed = Typed(request, **wire);
+    const Request typed = Typed(request, options, **wire);
     if (response.stream == nullptr) {
       const Context limited = WithTimeout(ctx, AttemptLimit(options, **wire));
       co_return co_await (*wire)->Call(limited, node, typed, *response.body);

@@ -83,6 +83,10 @@ struct CallOptions {
   RetryFunc retry = nullptr;
   std::vector<CallWrapper> wrappers = {};  // inside the client's
   selector::SelectOptions select = {};     // filters
+  // Unary calls: where the handler's header and trailer go (core/response_metadata.h); they outlive
+  // the call. Those of the last attempt, empty where it brought none. A stream tells them itself.
+  Metadata* header = nullptr;
+  Metadata* trailer = nullptr;
 };
 
 struct PublishOptions {
@@ -115,9 +119,12 @@ struct ClientOptions {
   std::string tls_server_name =
       {};  // the name the server's certificate must bear; empty: the host called
   // Performance and limits
-  int pool_size = 1;                           // connections per node
-  absl::Duration pool_ttl = absl::Minutes(1);  // an unused connection is closed after this
-  int max_recv_message_size = 4 << 20;         // bytes
+  // grpc: connections per node, 0: 1. rpc: idle connections that each event loop keeps per node, 0:
+  // go-micro's 100.
+  int pool_size = 0;
+  // grpc: an unused connection is closed after this. rpc: any, counted from when it was made.
+  absl::Duration pool_ttl = absl::Minutes(1);
+  int max_recv_message_size = 4 << 20;  // bytes
   int max_send_message_size = 4 << 20;
 };
 

@@ -62,7 +62,7 @@ absl::Status ReadSeconds(std::string_view text, absl::Duration* duration) {
 }
 
 absl::Status ReadBool(std::string_view text, bool* value) {
-  for (const std::string_view word : {"", "true", "1", "yes", "on"}) {
+  for (const std::string_view word : {"true", "1", "yes", "on"}) {
     if (EqualsIgnoreCase(text, word)) return *value = true, absl::OkStatus();
   }
   for (const std::string_view word : {"false", "0", "no", "off"}) {
@@ -174,10 +174,11 @@ std::vector<Setting> ServiceSettings(ServiceOptions& o, std::string& log_level,
        fmt::format("attempts after the first [{}]", o.client.retries),
        AtLeast(0, &o.client.retries)},
       {"client_pool_size", "MICRO_CLIENT_POOL_SIZE",
-       fmt::format("connections per node [{}]", o.client.pool_size),
+       "connections per node: all of them on grpc, idle ones on rpc [1 on grpc, 100 on rpc]",
        AtLeast(1, &o.client.pool_size)},
       {"client_pool_ttl", "MICRO_CLIENT_POOL_TTL",
-       fmt::format("an unused connection is closed after this [{}]", seconds(o.client.pool_ttl)),
+       fmt::format("a connection is closed when it was unused (grpc) or open (rpc) for this [{}]",
+                   seconds(o.client.pool_ttl)),
        DurationOf(&o.client.pool_ttl)},
       {"client_content_type", "MICRO_CLIENT_CONTENT_TYPE",
        fmt::format("codec of requests, as a content type [{}]",
@@ -271,14 +272,33 @@ absl::Status Apply(const Setting& setting, std::string_view text, std::string_vi
       fmt::format("{}: \"{}\" is not {}", source, text, std::string(status.message())));
 }
 
+// One argument as CLI11 takes it. Known names may have one dash, as in Go; a bool that is said alone
+// is true.
+std::string Spelled(const std::string& argument, const std::vector<Setting>& settings) {
+  const size_t dashes = argument.find_first_not_of('-');
+  if (dashes != 1 && dashes != 2) return argument;
+  const size_t equals = argument.find('=');
+  const std::string name = argument.substr(dashes, equals - dashes);
+  if (name == "help") return "--help";
+  const auto setting = std::find_if(settings.begin(), settings.end(),
+                                    [&](const Setting& setting) { return setting.name == name; });
+  if (setting == settings.end()) return argument;
+  if (equals != std::string::npos) return "--" + name + argument.substr(equals);
+  return "--" + name + (setting->is_bool ? "=true" : "");
+}
+
 // The arguments as CLI11 takes them: from the last to the first, and --name= as two, or it would
 // take the next one for the value.
-std::vector<std::string> ForCli11(const std::vector<std::string>& arguments) {
+std::vector<std::string> ForCli11(const std::vector<std::string>& arguments,
+                                  const std::vector<Setting>& settings) {
   std::vector<std::string> taken;
-  for (auto argument = arguments.rbegin(); argument != arguments.rend(); ++argument) {
-    const bool empties = argument->starts_with("--") && argument->find('=') + 1 == argument->size();
-    if (empties) taken.emplace_back();
-    taken.push_back(empties ? argument->substr(0, argument->size() - 1) : *argument);
+  for (auto said = arguments.rbegin(); said != arguments.rend(); ++said) {
+    std::string argument = Spelled(*said, settings);
+    if (argument.starts_with("--") && argument.find('=') + 1 == argument.size()) {
+      taken.emplace_back();
+      argument.pop_back();
+    }
+    taken.push_back(std::move(argument));
   }
   return taken;
 }
@@ -306,14 +326,13 @@ absl::StatusOr<ParsedFlags> ParseFlags(const std::string& program,
       const auto remember = [&given, name = setting.name](const std::string& text) {
         given[name] = text;
       };
-      CLI::Option* option =
-          app.add_option_function<std::string>("--" + setting.name, remember, help);
-      option->take_last()->type_name(setting.is_bool ? "" : "VALUE");
-      if (setting.is_bool) option->expected(0, 1);
+      app.add_option_function<std::string>("--" + setting.name, remember, help)
+          ->take_last()
+          ->type_name(setting.is_bool ? "" : "VALUE");
     }
     app.allow_extras();
     const auto end = std::find(arguments.begin(), arguments.end(), "--");
-    app.parse(ForCli11({arguments.begin(), end}));
+    app.parse(ForCli11({arguments.begin(), end}, settings));
     parsed.rest = app.remaining();
     after_flags.assign(end == arguments.end() ? end : end + 1, arguments.end());
   } catch (const CLI::CallForHelp&) {

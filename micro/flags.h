@@ -16,8 +16,8 @@ namespace micro {
 
 struct ServiceOptions;
 
-// --name=value, --name value, or for a bool --name. The variable holds the default and outlives
-// Init.
+// --name=value or --name value; a bool is --name or --name=value, and the word after it is no part
+// of it. One dash does as well. The variable holds the default and outlives Init.
 struct Flag {
   using Target = std::variant<std::string*, std::vector<std::string>*, int*, int64_t*, double*,
                               bool*, absl::Duration*>;

@@ -130,6 +130,31 @@ TEST_F(Flags, ABoolTakesNoFlagForItsValue) {
   EXPECT_EQ(options_.name, "a");
 }
 
+TEST_F(Flags, ABoolTakesNoWordForItsValue) {
+  bool loud = false;
+  options_.flags = {{"loud", &loud, ""}};
+  const auto parsed = Parse({"--client_tls", "get", "--loud", "false"});
+  ASSERT_THAT(parsed, IsOk());
+  EXPECT_TRUE(options_.client.tls);
+  EXPECT_TRUE(loud);
+  EXPECT_THAT(parsed->rest, ElementsAre("get", "false"));
+}
+
+TEST_F(Flags, ABoolIsNotSetByNothing) {
+  EXPECT_THAT(Parse({"--client_tls="}).status(),
+              Refused("flag --client_tls: \"\" is not true or false"));
+}
+
+TEST_F(Flags, MayHaveOneDash) {
+  const auto parsed =
+      Parse({"-server_name=a", "-server_version", "3.1", "-client_tls", "-server_id=", "get"});
+  ASSERT_THAT(parsed, IsOk());
+  EXPECT_EQ(options_.name, "a");
+  EXPECT_EQ(options_.version, "3.1");
+  EXPECT_TRUE(options_.client.tls);
+  EXPECT_THAT(parsed->rest, ElementsAre("get"));
+}
+
 TEST_F(Flags, ABoolIsReadFromTheEnvironment) {
   const ScopedVariable tls("MICRO_CLIENT_TLS", "true");
   ASSERT_THAT(Parse({}), IsOk());
@@ -155,6 +180,9 @@ TEST_F(Flags, RefuseAFlagThatNobodyKnows) {
   EXPECT_THAT(Parse({"--zonk=1"}).status(),
               Refused("unknown flag --zonk=1 (--help lists all flags)"));
   EXPECT_THAT(Parse({"-z"}).status(), Refused("unknown flag -z (--help lists all flags)"));
+  EXPECT_THAT(Parse({"-zonk"}).status(), Refused("unknown flag -zonk (--help lists all flags)"));
+  EXPECT_THAT(Parse({"---server_name=a"}).status(),
+              Refused("unknown flag ---server_name=a (--help lists all flags)"));
 }
 
 TEST_F(Flags, NameThePluginsThatAreLinkedInPlaceOfAnUnknownOne) {
@@ -342,7 +370,7 @@ TEST_F(Flags, HelpTellsFlagsVariablesDefaultsAndLinkedPlugins) {
   std::string name = "John";
   options_.description = "Greets people.";
   options_.flags = {{"name", &name, "who is greeted [John]"}};
-  for (const std::string argument : {"--help", "-h"}) {
+  for (const std::string argument : {"--help", "-help", "-h"}) {
     const auto parsed = Parse({argument});
     ASSERT_THAT(parsed, IsOk());
     for (const char* part :

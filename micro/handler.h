@@ -17,6 +17,7 @@
 
 #include "absl/status/status.h"
 #include "core/context.h"
+#include "core/response_metadata.h"
 #include "core/task.h"
 #include "micro/request.h"
 #include "micro/stream.h"

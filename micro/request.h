@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "codec/codec.h"
+#include "core/metadata.h"
 
 namespace google::protobuf {
 class Message;
@@ -29,6 +30,9 @@ struct Request {
   Method method = {};
   std::string_view content_type = {};         // empty: the client's default
   std::optional<codec::ConstBody> body = {};  // none for a stream
+  // Client, unary: where the wire puts what came with the answer; null: nobody asks.
+  Metadata* header = nullptr;
+  Metadata* trailer = nullptr;
 
   bool stream() const { return method.kind != MethodKind::kUnary; }
 };

@@ -85,10 +85,10 @@ class PluggedService final : public Service {
     PluginTable<selector::Strategy>::Freeze();
     PluginTable<ServerWire>::Freeze();
     PluginTable<ClientWire>::Freeze();
-    for (const Hook& hook : options_.before_start) CO_RETURN_IF_ERROR(co_await hook(ctx));
+    for (const Hook& hook : options_.before_start) CO_RETURN_IF_ERROR(co_await hook(ctx, *this));
     CO_RETURN_IF_ERROR(co_await parts_->server->Start(ctx));
     for (const Hook& hook : options_.after_start) {
-      const absl::Status status = co_await hook(ctx);
+      const absl::Status status = co_await hook(ctx, *this);
       if (status.ok()) continue;
       const absl::Status stopped = co_await Stop(Context());
       if (!stopped.ok())
@@ -103,9 +103,9 @@ class PluggedService final : public Service {
     const auto note = [&last](absl::Status status) {
       if (!status.ok()) last = std::move(status);
     };
-    for (const Hook& hook : options_.before_stop) note(co_await hook(ctx));
+    for (const Hook& hook : options_.before_stop) note(co_await hook(ctx, *this));
     if (parts_ != nullptr) note(co_await parts_->server->Stop(ctx));
-    for (const Hook& hook : options_.after_stop) note(co_await hook(ctx));
+    for (const Hook& hook : options_.after_stop) note(co_await hook(ctx, *this));
     co_return last;
   }
 

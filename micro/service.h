@@ -28,8 +28,10 @@
 
 namespace micro {
 
-// Something to do at a point of the service's life.
-using Hook = std::function<Task<absl::Status>(Context)>;
+class Service;
+
+// Something to do at a point of the service's life: `service` outlives the task.
+using Hook = std::function<Task<absl::Status>(Context, Service& service)>;
 
 struct ServiceOptions {
   std::string name = {};  // required; flag --server_name

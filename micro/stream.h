@@ -19,6 +19,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "codec/codec.h"
+#include "core/metadata.h"
 #include "core/task.h"
 
 namespace micro {
@@ -37,6 +38,17 @@ class RawStream {
   // ended well. A client gets the call's error here.
   virtual Task<absl::StatusOr<bool>> Recv(codec::Body message) = 0;
 
+  // Server: sends the header now (SetHeader of core/response_metadata.h), which else goes with the
+  // first message. FAILED_PRECONDITION: it has gone. Nothing on a wire that carries none.
+  virtual Task<absl::Status> SendHeader() { co_return absl::OkStatus(); }
+
+  // Client: what the handler has set as header; waits for it. Empty: it set none, the wire carries
+  // none, or the call ended before, which Recv tells.
+  virtual Task<Metadata> Header() { co_return Metadata(); }
+
+  // Client: what the handler has set as trailer; empty until Recv has told the end of the call.
+  virtual Metadata Trailer() { return {}; }
+
   // Client: no more messages will be sent. UNIMPLEMENTED on a wire without half-close, and on a
   // server.
   virtual Task<absl::Status> CloseSend() = 0;
@@ -53,6 +65,9 @@ class SendStream {
  public:
   explicit SendStream(RawStream& raw) : raw_(raw) {}
   Task<absl::Status> Send(const Response& response) { return raw_.Send(response); }
+
+  // Sends what SetHeader has set now, in place of with the first response.
+  Task<absl::Status> SendHeader() { return raw_.SendHeader(); }
 
  private:
   RawStream& raw_;
@@ -73,6 +88,9 @@ class RecvStream {
     co_return std::move(request);
   }
 
+  // Sends what SetHeader has set now, in place of with the response.
+  Task<absl::Status> SendHeader() { return raw_.SendHeader(); }
+
  private:
   RawStream& raw_;
 };
@@ -82,6 +100,7 @@ template <class Request, class Response>
 class Stream : public RecvStream<Request>, public SendStream<Response> {
  public:
   explicit Stream(RawStream& raw) : RecvStream<Request>(raw), SendStream<Response>(raw) {}
+  using SendStream<Response>::SendHeader;
 };
 
 // ---- A caller's side: the stream is owned by the caller; destroying it cancels what has not ended. ----
@@ -101,6 +120,12 @@ class ClientRecvStream {
     co_return std::move(response);
   }
 
+  // What the handler has set as header; waits for it. Recv tells how a call went that ended before.
+  Task<Metadata> Header() { return raw_->Header(); }
+
+  // What it has set as trailer; empty until Recv has told the end.
+  Metadata Trailer() { return raw_->Trailer(); }
+
   void Cancel() { raw_->Cancel(); }
 
  protected:
@@ -116,16 +141,27 @@ class ClientSendStream {
   // CANCELLED: the call has ended already; CloseAndRecv tells how.
   Task<absl::Status> Send(const Request& request) { return raw_->Send(request); }
 
-  // Half-closes, where the wire can, and waits for the response.
+  // Half-closes, where the wire can, and waits for the response and the end of the call.
   Task<absl::StatusOr<Response>> CloseAndRecv() {
     absl::Status closed = co_await raw_->CloseSend();
     if (!closed.ok() && !absl::IsUnimplemented(closed)) co_return closed;
     Response response;
-    const absl::StatusOr<bool> more = co_await raw_->Recv(response);
+    absl::StatusOr<bool> more = co_await raw_->Recv(response);
     if (!more.ok()) co_return more.status();
     if (!*more) co_return absl::InternalError("the call ended without a response");
+    Response none;  // the status comes behind the response
+    more = co_await raw_->Recv(none);
+    if (!more.ok()) co_return more.status();
+    if (*more) co_return absl::InternalError("the call answered with more than one response");
     co_return std::move(response);
   }
+
+  // What the handler has set as header; waits for it. CloseAndRecv tells how a call went that ended
+  // before.
+  Task<Metadata> Header() { return raw_->Header(); }
+
+  // What it has set as trailer; empty until CloseAndRecv has answered.
+  Metadata Trailer() { return raw_->Trailer(); }
 
   void Cancel() { raw_->Cancel(); }
 

@@ -26,7 +26,8 @@ struct ServedEndpoint {
   HandlerEndpoint endpoint;
 };
 
-// Accepts calls and runs them. One object serves once.
+// Accepts calls and runs them, each under a context of WithIncomingCall where the wire can carry what
+// handlers set beside their responses (core/response_metadata.h). One object serves once.
 class ServerWire {
  public:
   static constexpr std::string_view kPluginKind = "server";
@@ -63,7 +64,8 @@ class ClientWire {
   // How long one attempt of a unary call may take where nobody says so.
   virtual absl::Duration default_connection_timeout() const { return absl::InfiniteDuration(); }
 
-  // One attempt on one node. A failure to reach it at all is UNAVAILABLE with MarkUnsent.
+  // One attempt on one node. What comes with the answer goes into the request's `header` and
+  // `trailer`, where the wire carries such and somebody asks. A failure to reach it at all is UNAVAILABLE with MarkUnsent.
   virtual Task<absl::Status> Call(const Context& ctx, const registry::Node& node,
                                   const Request& request, codec::Body response) = 0;
 
@@ -71,6 +73,10 @@ class ClientWire {
                                                                   const registry::Node& node,
                                                                   const Request& request) = 0;
 };
+
+// What becomes of an exception that left a handler, called where it is caught: it is logged, the
+// caller gets this error, and the server goes on.
+absl::Status HandlerThrew(std::string_view service, std::string_view endpoint);
 
 // Marks an error as one before which no handler can have seen the request (it never left this
 // process, or reached what does not speak the wire), and asks for that mark.

@@ -103,7 +103,7 @@ TEST(ServiceJson, BombsAreRefused) {
   EXPECT_THAT(ParseService(values + "]}"), StatusIs(kInvalid, HasSubstr("50000 values")));
   std::string metadata = R"({"name":"a","metadata":{"x":"")";
   for (int i = 0; i < 2000; ++i) metadata += ",\"" + std::to_string(i) + "\":\"\"";
-  EXPECT_THAT(ParseService(metadata + "}}"), StatusIs(kInvalid, HasSubstr("1024 keys")));
+  EXPECT_THAT(ParseService(metadata + "}}"), StatusIs(kInvalid, HasSubstr("1024 members")));
 }
 
 }  // namespace

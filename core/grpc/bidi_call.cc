@@ -11,6 +11,29 @@ void GrpcBidiCall::Start(const Context& ctx, grpc::GenericStub& stub, const std:
   StartCall();
 }
 
+void GrpcBidiCall::OnReadInitialMetadataDone(bool ok) {
+  TsanAcquire(this);
+  std::coroutine_handle<> waiter;
+  {
+    MutexLock lock(mutex_);
+    header_came_ = ok;
+    waiter = std::exchange(header_waiter_, nullptr);
+  }
+  if (waiter) waiter.resume();
+}
+
+bool GrpcBidiCall::AwaitHeader(std::coroutine_handle<> waiter) {
+  MutexLock lock(mutex_);
+  if (header_came_.has_value()) return false;
+  header_waiter_ = waiter;
+  return true;
+}
+
+bool GrpcBidiCall::header_came() {
+  MutexLock lock(mutex_);
+  return *header_came_;
+}
+
 void GrpcBidiCall::OnDone(const grpc::Status& status) {
   TsanAcquire(this);
   std::coroutine_handle<> waiter;

@@ -56,6 +56,12 @@ class GrpcBidiCall final : private grpc::ClientBidiReactor<grpc::ByteBuffer, grp
     }
     bool await_resume() { return started && operation.ok; }
   };
+  struct HeaderCame {
+    GrpcBidiCall& call;
+    bool await_ready() { return false; }
+    bool await_suspend(std::coroutine_handle<> waiter) { return call.AwaitHeader(waiter); }
+    bool await_resume() { return call.header_came(); }
+  };
   struct Ended {
     GrpcBidiCall& call;
     bool await_ready() { return false; }
@@ -86,6 +92,9 @@ class GrpcBidiCall final : private grpc::ClientBidiReactor<grpc::ByteBuffer, grp
   auto WritesDone() {
     return Started{*this, write_, [](GrpcBidiCall& call) { call.StartWritesDone(); }};
   }
+  // co_await Header(): whether the server's header has come, which is in the context() then; false:
+  // the call ended without one. Beside a reader and a writer, one coroutine at a time waits for it.
+  HeaderCame Header() { return {*this}; }
   // co_await End(): how the call ended, after a Read that was false. Nothing is started after it.
   Ended End() {
     Detach();
@@ -104,12 +113,15 @@ class GrpcBidiCall final : private grpc::ClientBidiReactor<grpc::ByteBuffer, grp
   }
 
  private:
+  void OnReadInitialMetadataDone(bool ok) override;
   void OnReadDone(bool ok) override { Resume(read_, ok); }
   void OnWriteDone(bool ok) override { Resume(write_, ok); }
   void OnWritesDoneDone(bool ok) override { Resume(write_, ok); }
   void OnDone(const grpc::Status& status) override;
 
   void Resume(Operation& operation, bool ok);
+  bool AwaitHeader(std::coroutine_handle<> waiter);
+  bool header_came();
   bool AwaitEnd(std::coroutine_handle<> waiter);
   grpc::Status status();
 
@@ -130,6 +142,8 @@ class GrpcBidiCall final : private grpc::ClientBidiReactor<grpc::ByteBuffer, grp
   std::atomic<bool> detached_ = false;
   std::atomic<int> holds_ = 1;
   Mutex mutex_;
+  std::optional<bool> header_came_ ABSL_GUARDED_BY(mutex_);
+  std::coroutine_handle<> header_waiter_ ABSL_GUARDED_BY(mutex_);
   std::optional<grpc::Status> ended_ ABSL_GUARDED_BY(mutex_);
   std::coroutine_handle<> end_waiter_ ABSL_GUARDED_BY(mutex_);
 };

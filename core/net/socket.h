@@ -1,11 +1,13 @@
 // A Socket is one TCP connection, with TLS or without, on one loop.
 //
 //   socket.Read(buffer, size, [self](absl::Status status, size_t count) { … });
-//   socket.Write(pieces, [self](absl::Status status) { … });
+//   bytes.remove_prefix(socket.TryWrite(bytes));              // what the kernel takes at once
+//   if (!bytes.empty()) socket.Write(bytes, [self](absl::Status status) { … });
 //
 // It belongs to its loop: everything here is called, and calls back, on the loop's thread, never
 // from inside the call itself. What a callback uses must live until it has run: it runs once
-// whatever happens, with CANCELLED after Close. One Read and one Write at a time.
+// whatever happens, with CANCELLED after Close and after the socket's destruction. One Read and one
+// Write at a time. (A loop that is destroyed frees callbacks that have not run.)
 #pragma once
 
 #include <cstddef>
@@ -45,8 +47,18 @@ class Socket {
   virtual void Read(char* buffer, size_t size,
                     absl::AnyInvocable<void(absl::Status, size_t)> done) = 0;
 
-  // Writes all of `bytes`, which lives until `done`.
+  // Writes what can be written at once and says how much that was: the cheap way out for most
+  // answers. Zero while a Write runs, over TLS, and where the connection is lost: Write tells.
+  virtual size_t TryWrite(std::string_view bytes) = 0;
+
+  // Writes all of `bytes`, which lives until `done`. UNAVAILABLE says why the connection is lost.
   virtual void Write(std::string_view bytes, absl::AnyInvocable<void(absl::Status)> done) = 0;
+
+  // Tells the peer that nothing more comes, once all is written. A peer that still sends when its
+  // connection is closed may lose what it was told last: whoever closes after an answer ends its
+  // writes, reads until the peer's end or a timeout, and closes then. What is read after this is
+  // good for nothing but that (over TLS nobody decrypts it).
+  virtual void EndWrites() = 0;
 
   // Ends both directions at once. Read and Write that wait call back with CANCELLED.
   virtual void Close() = 0;
@@ -55,8 +67,8 @@ class Socket {
   virtual std::string remote() const = 0;
 };
 
-// Connects to host:port on `loop` (its thread calls), TLS handshake included, within `timeout`.
-// UNAVAILABLE says what failed.
+// Connects to host:port on `loop`, TLS handshake included, within `timeout`. From any thread; `done`
+// is called on the loop's. UNAVAILABLE says what failed, INVALID_ARGUMENT that `address` is none.
 void Connect(Loop& loop, const std::string& address, std::shared_ptr<const Tls> tls,
              absl::Duration timeout,
              absl::AnyInvocable<void(absl::StatusOr<std::unique_ptr<Socket>>)> done);
@@ -68,7 +80,8 @@ class Listener {
   using OnAccept = std::function<void(Loop&, std::unique_ptr<Socket>)>;
 
   // Listens on `host` ("": all interfaces) and `port` (0: a free one). UNAVAILABLE: taken, or not
-  // this machine's. Handshakes that take longer than `handshake_timeout` are dropped.
+  // this machine's. Handshakes that take longer than `handshake_timeout` are dropped. Without file
+  // descriptors it pauses. `loops` outlive the listener.
   static absl::StatusOr<std::unique_ptr<Listener>> Listen(Loops& loops, const std::string& host,
                                                           int port, std::shared_ptr<const Tls> tls,
                                                           absl::Duration handshake_timeout,
@@ -77,8 +90,8 @@ class Listener {
 
   virtual int port() const = 0;
 
-  // Takes no more connections; on_accept is not called again once this has returned. From any
-  // thread but the loops'.
+  // Takes no more connections and drops those that still shake hands; on_accept is not called again
+  // once this has returned. Waits for the loops, so not on one of their threads.
   virtual void Close() = 0;
 };
 

@@ -33,13 +33,13 @@ micro::Task<absl::Status> GreetOneself(micro::Context ctx, micro::Service& servi
 int main(int argc, char** argv) {
   std::string name = "John";
   bool once = false;
-  std::unique_ptr<micro::Service> service;
-  service = micro::NewService({
+  auto service = micro::NewService({
       .name = "helloworld",
       .description = "Greets: the smallest whole service.",
-      .after_start = {[&](micro::Context ctx) -> micro::Task<absl::Status> {
-        absl::Status greeted = co_await GreetOneself(ctx, *service, name);
-        if (once) service->Shutdown();
+      .after_start = {[&](micro::Context ctx,
+                          micro::Service& service) -> micro::Task<absl::Status> {
+        absl::Status greeted = co_await GreetOneself(ctx, service, name);
+        if (once) service.Shutdown();
         co_return greeted;
       }},
       .flags = {{"name", &name, "who is greeted at the start [John]"},

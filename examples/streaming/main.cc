@@ -50,13 +50,13 @@ micro::Task<absl::Status> TalkToOneself(micro::Context ctx, micro::Service& serv
 
 int main(int argc, char** argv) {
   bool once = false;
-  std::unique_ptr<micro::Service> service;
-  service = micro::NewService({
+  auto service = micro::NewService({
       .name = "streaming",
       .description = "Speaks in streams: a count, and a chat.",
-      .after_start = {[&](micro::Context ctx) -> micro::Task<absl::Status> {
-        absl::Status talked = co_await TalkToOneself(ctx, *service);
-        if (once) service->Shutdown();
+      .after_start = {[&](micro::Context ctx,
+                          micro::Service& service) -> micro::Task<absl::Status> {
+        absl::Status talked = co_await TalkToOneself(ctx, service);
+        if (once) service.Shutdown();
         co_return talked;
       }},
       .flags = {{"once", &once, "exit after the talk with itself"}},

@@ -41,8 +41,7 @@ micro::Task<absl::Status> OpenOwnVault(micro::Context ctx, micro::Service& servi
 int main(int argc, char** argv) {
   std::string token = "sesame";
   bool once = false;
-  std::unique_ptr<micro::Service> service;
-  service = micro::NewService({
+  auto service = micro::NewService({
       .name = "wrappers",
       .description = "A service behind middleware: log and token.",
       // The first is outermost, so that refused calls are logged too. Wrappers are made after Init
@@ -51,9 +50,10 @@ int main(int argc, char** argv) {
                            [&](micro::HandlerFunc next) {
                              return wrappers::RequireToken(token, next);
                            }},
-      .after_start = {[&](micro::Context ctx) -> micro::Task<absl::Status> {
-        absl::Status opened = co_await OpenOwnVault(ctx, *service, token);
-        if (once) service->Shutdown();
+      .after_start = {[&](micro::Context ctx,
+                          micro::Service& service) -> micro::Task<absl::Status> {
+        absl::Status opened = co_await OpenOwnVault(ctx, service, token);
+        if (once) service.Shutdown();
         co_return opened;
       }},
       .flags = {{"token", &token, "what callers must know [sesame]", "VAULT_TOKEN"},

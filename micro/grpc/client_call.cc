@@ -68,7 +68,9 @@ absl::Status Prepare(const Context& ctx, const Request& request, grpc::ClientCon
   if (left != absl::InfiniteDuration()) {
     call.set_deadline(std::chrono::system_clock::now() + absl::ToChronoNanoseconds(left));
   }
-  const absl::Status status = WriteHeaders(ctx.metadata(), request.content_type, &call);
+  const absl::Status status =
+      WriteHeaders(ctx.metadata(), request.content_type,
+                   [&call](std::string key, std::string value) { call.AddMetadata(key, value); });
   return status.ok() ? status : Refused(status, 500);
 }
 

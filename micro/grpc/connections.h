@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "core/clock.h"
 #include "core/mutex.h"
 #include "core/published.h"
 #include "micro/client.h"
@@ -36,20 +37,28 @@ class Connections {
 // All connections of a client: any thread, without a lock once an address is known.
 class Pool {
  public:
-  Pool(const ClientOptions& options, std::shared_ptr<grpc::ChannelCredentials> credentials)
-      : options_(options), credentials_(std::move(credentials)) {}
+  // `clock` tells when connections were used last.
+  Pool(const ClientOptions& options, std::shared_ptr<grpc::ChannelCredentials> credentials,
+       Clock& clock = Clock::Real())
+      : options_(options), credentials_(std::move(credentials)), clock_(clock) {}
 
-  // Those to `address`, opened at the first call. gRPC connects when they are used.
+  // Those to `address`, opened at the first call. gRPC connects when they are used. An address that
+  // is new drops the ones that nobody asked for in the time to live: they close when their last
+  // call has ended.
   std::shared_ptr<Connections> To(const std::string& address);
 
  private:
-  using Table = std::map<std::string, std::shared_ptr<Connections>, std::less<>>;
+  // Weak: threads keep the last table that they saw, and must not keep connections open with it.
+  using Table = std::map<std::string, std::weak_ptr<Connections>, std::less<>>;
   std::shared_ptr<Connections> Add(const std::string& address, int64_t now);
+  std::shared_ptr<Connections> Open(const std::string& address) const;
 
   const ClientOptions options_;
   const std::shared_ptr<grpc::ChannelCredentials> credentials_;
+  Clock& clock_;
   Published<Table> table_;
   Mutex mutex_;
+  std::map<std::string, std::shared_ptr<Connections>> open_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace micro::grpc_wire

@@ -1,7 +1,7 @@
 #include "micro/grpc/credentials.h"
 
-#include "core/grpc/tls_files.h"
 #include "core/status_macros.h"
+#include "core/tls_files.h"
 
 namespace micro::grpc_wire {
 

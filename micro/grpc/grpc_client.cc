@@ -15,6 +15,8 @@
 #include "micro/grpc/client_stream.h"
 #include "micro/grpc/connections.h"
 #include "micro/grpc/credentials.h"
+#include "micro/grpc/headers.h"
+#include "micro/grpc/http2_stream.h"
 #include "micro/wire.h"
 
 namespace micro::grpc_wire {
@@ -25,8 +27,9 @@ using ByteBuffer = grpc::ByteBuffer;
 class GrpcClientWire final : public ClientWire {
  public:
   GrpcClientWire(const ClientOptions& options,
-                 std::shared_ptr<grpc::ChannelCredentials> credentials)
-      : options_(options), pool_(options, std::move(credentials)) {}
+                 std::shared_ptr<grpc::ChannelCredentials> credentials,
+                 std::unique_ptr<Http2Pool> http2)
+      : options_(options), pool_(options, std::move(credentials)), http2_(std::move(http2)) {}
 
   std::string_view protocol() const override { return "grpc"; }
   std::string_view default_content_type() const override { return "application/grpc+proto"; }
@@ -35,6 +38,7 @@ class GrpcClientWire final : public ClientWire {
                           codec::Body response) override {
     const absl::StatusOr<const codec::Codec*> codec = codec::ForContentType(request.content_type);
     if (!codec.ok()) co_return Refused(codec.status(), 500);
+    if (!IsProto(**codec)) co_return co_await http2_->Call(ctx, node, request, **codec, response);
     grpc::ClientContext context;
     CO_RETURN_IF_ERROR(Prepare(ctx, request, context));
     ByteBuffer outgoing, incoming;
@@ -46,6 +50,10 @@ class GrpcClientWire final : public ClientWire {
     const grpc::Status done = co_await GrpcUnaryCall{
         connections->Next(), path, context, outgoing, incoming, grpc::Status()};
     link.reset();
+    if (request.header != nullptr)
+      *request.header = ReadResponseMetadata(context.GetServerInitialMetadata());
+    if (request.trailer != nullptr)
+      *request.trailer = ReadResponseMetadata(context.GetServerTrailingMetadata());
     if (!done.ok()) co_return ErrorOf(done, ctx, node);
     status = Read(**codec, incoming, response);
     if (status.ok()) co_return status;
@@ -57,20 +65,26 @@ class GrpcClientWire final : public ClientWire {
                                                           const Request& request) override {
     const absl::StatusOr<const codec::Codec*> codec = codec::ForContentType(request.content_type);
     if (!codec.ok()) co_return Refused(codec.status(), 500);
+    if (!IsProto(**codec)) co_return co_await http2_->Stream(ctx, node, request, **codec);
     co_return OpenStream(ctx, node, request, **codec, options_.max_send_message_size,
                          pool_.To(node.address));
   }
 
  private:
+  // gRPC's core says application/grpc for every codec, which means this one.
+  static bool IsProto(const codec::Codec& codec) { return codec.name() == "proto"; }
+
   const ClientOptions options_;
   Pool pool_;
+  const std::unique_ptr<Http2Pool> http2_;  // for calls with any other codec
 };
 
 absl::StatusOr<std::unique_ptr<ClientWire>> NewGrpcClientWire(const ClientOptions& options) {
   StartGrpc();
   ASSIGN_OR_RETURN(std::shared_ptr<grpc::ChannelCredentials> credentials,
                    ChannelCredentialsOf(options));
-  return std::make_unique<GrpcClientWire>(options, std::move(credentials));
+  ASSIGN_OR_RETURN(std::unique_ptr<Http2Pool> http2, Http2Pool::New(options));
+  return std::make_unique<GrpcClientWire>(options, std::move(credentials), std::move(http2));
 }
 
 MICRO_PLUGIN(ClientWire, "grpc", NewGrpcClientWire);

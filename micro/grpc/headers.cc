@@ -1,12 +1,10 @@
 #include "micro/grpc/headers.h"
 
-#include <fmt/format.h>
-
 #include <charconv>
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "core/strings.h"
+#include "core/status_macros.h"
 
 namespace micro::grpc_wire {
 namespace {
@@ -23,10 +21,6 @@ std::string RemoteOf(const std::string& peer) {
       remote.replace(place, 3, to);
   }
   return remote;
-}
-
-bool IsKeyCharacter(char c) {
-  return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-' || c == '_' || c == '.';
 }
 
 }  // namespace
@@ -53,33 +47,35 @@ IncomingHeaders ReadHeaders(const grpc::CallbackServerContext& context) {
   return headers;
 }
 
+Metadata ReadResponseMetadata(const std::multimap<grpc::string_ref, grpc::string_ref>& incoming) {
+  Metadata metadata;
+  for (const auto& [name, value] : incoming) {
+    if (IsForwarded(View(name))) metadata.Append(View(name), View(value));
+  }
+  return metadata;
+}
+
+void WriteHeader(const Metadata& header, grpc::CallbackServerContext& context) {
+  for (const auto& [key, value] : header) {
+    context.AddInitialMetadata(absl::AsciiStrToLower(key), value);
+  }
+}
+
+void WriteTrailer(const Metadata& trailer, grpc::CallbackServerContext& context) {
+  for (const auto& [key, value] : trailer) {
+    context.AddTrailingMetadata(absl::AsciiStrToLower(key), value);
+  }
+}
+
 absl::Status WriteHeaders(const Metadata& metadata, std::string_view content_type,
-                          grpc::ClientContext* context) {
+                          absl::FunctionRef<void(std::string, std::string)> add) {
   for (const auto& [name, value] : metadata) {
     if (!IsForwarded(name)) continue;
-    const std::string key = absl::AsciiStrToLower(name);
-    for (const char c : key) {
-      if (!IsKeyCharacter(c)) {
-        return absl::InvalidArgumentError(
-            fmt::format("metadata key \"{}\" cannot be a gRPC header: keys are letters, digits, "
-                        "'-', '_' and '.'",
-                        name));
-      }
-    }
-    if (!key.ends_with("-bin")) {
-      for (const char c : value) {
-        if (c < 0x20 || c > 0x7e) {
-          return absl::InvalidArgumentError(
-              fmt::format("metadata \"{}\" has byte 0x{:02x}, which a gRPC header cannot carry; "
-                          "encode it, or end the key in -bin",
-                          name, static_cast<unsigned char>(c)));
-        }
-      }
-    }
-    context->AddMetadata(key, value);
+    RETURN_IF_ERROR(CheckHeader(name, value));
+    add(absl::AsciiStrToLower(name), value);
   }
   if (content_type != "application/grpc+proto" && content_type != "application/grpc") {
-    context->AddMetadata("x-content-type", std::string(content_type));
+    add("x-content-type", std::string(content_type));
   }
   return absl::OkStatus();
 }

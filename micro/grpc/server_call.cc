@@ -4,7 +4,6 @@
 #include <google/protobuf/message.h>
 
 #include <coroutine>
-#include <exception>
 #include <memory>
 #include <stop_token>
 #include <utility>
@@ -12,7 +11,7 @@
 #include "core/errors.h"
 #include "core/executor.h"
 #include "core/grpc/tsan.h"
-#include "core/log.h"
+#include "core/response_metadata.h"
 #include "core/status_macros.h"
 #include "micro/grpc/bytes.h"
 #include "micro/grpc/headers.h"
@@ -27,11 +26,11 @@ class CallState {
  public:
   CallState(const ServerShared& shared, const ServedEndpoint& endpoint,
             grpc::CallbackServerContext* context)
-      : shared_(shared), endpoint_(endpoint) {
+      : shared_(shared), endpoint_(endpoint), context_(*context) {
     IncomingHeaders headers = ReadHeaders(*context);
     content_type_ = headers.content_type;
-    ctx_ = WithStopToken(ctx_, stop_.get_token());
-    ctx_ = WithMetadata(ctx_, std::move(headers.metadata));
+    ctx_ =
+        WithStopToken(WithIncomingCall(Context(), std::move(headers.metadata)), stop_.get_token());
     absl::Duration left = headers.timeout;
     const auto deadline = context->deadline();
     if (deadline != std::chrono::system_clock::time_point::max()) {
@@ -53,17 +52,17 @@ class CallState {
     return endpoint_.endpoint.handle(ctx_, request_, response);
   }
 
-  // What becomes of an exception that left the handler, called where it is caught: an error, and
-  // the server goes on.
-  absl::Status Threw() const {
-    try {
-      throw;
-    } catch (const std::exception& exception) {
-      return Threw(exception.what());
-    } catch (...) {
-      return Threw("an object that is no std::exception");
-    }
+  // The header goes with the first message, once.
+  void SendHeader() { WriteHeader(ctx_.response_metadata()->TakeHeader(), context_); }
+
+  // The rest goes with the status.
+  void SendRest() {
+    const auto [header, trailer] = ctx_.response_metadata()->TakeRest();
+    WriteHeader(header, context_);
+    WriteTrailer(trailer, context_);
   }
+
+  absl::Status Threw() const { return HandlerThrew(shared_.service, request_.method.endpoint); }
 
   absl::Status BadRequest(const absl::Status& why) const {
     return errors::BadRequest(shared_.service,
@@ -72,17 +71,11 @@ class CallState {
 
   const ServerShared& shared_;
   const ServedEndpoint& endpoint_;
+  grpc::CallbackServerContext& context_;
   std::string_view content_type_;
   std::stop_source stop_;
   Context ctx_;
   Request request_;
-
- private:
-  absl::Status Threw(const char* what) const {
-    log::Error("a handler threw", {{"endpoint", request_.method.endpoint}, {"what", what}});
-    return errors::InternalServerError(shared_.service, "handler %s threw: %s",
-                                       std::string(request_.method.endpoint), what);
-  }
 };
 
 class UnaryCall final : public grpc::ServerUnaryReactor {
@@ -127,6 +120,7 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
             Write(**codec, exchange_->response(), state_.shared_.max_send_message_size, &outgoing_);
       }
     }
+    state_.SendRest();
     TsanRelease(this);
     Finish(ToGrpc(status, state_.shared_.service));
   }
@@ -150,6 +144,7 @@ class StreamCall final : public BidiReactor, public RawStream {
   // ---- gRPC's side ----
   void OnReadDone(bool ok) override { Resume(read_, ok); }
   void OnWriteDone(bool ok) override { Resume(write_, ok); }
+  void OnSendInitialMetadataDone(bool ok) override { Resume(write_, ok); }
   void OnCancel() override {
     TsanAcquire(this);
     state_.Cancel();
@@ -168,14 +163,25 @@ class StreamCall final : public BidiReactor, public RawStream {
     } catch (...) {
       status = state_.Threw();
     }
+    state_.SendRest();
     TsanRelease(this);
     Finish(ToGrpc(status, state_.shared_.service));
   }
 
   // ---- the handler's side ----
+  Task<absl::Status> SendHeader() override {
+    if (std::exchange(header_sent_, true))
+      co_return absl::FailedPreconditionError("the header has been sent already");
+    state_.SendHeader();
+    const bool sent = co_await HeaderOperation{*this};
+    if (!sent) co_return Ended();
+    co_return absl::OkStatus();
+  }
+
   Task<absl::Status> Send(codec::ConstBody message) override {
     CO_ASSIGN_OR_RETURN(const codec::Codec* codec, Codec());
     CO_RETURN_IF_ERROR(Write(*codec, message, state_.shared_.max_send_message_size, &outgoing_));
+    if (!std::exchange(header_sent_, true)) state_.SendHeader();
     const bool sent = co_await WriteOperation{*this};
     outgoing_.Clear();
     if (!sent) co_return Ended();
@@ -229,6 +235,17 @@ class StreamCall final : public BidiReactor, public RawStream {
     }
     bool await_resume() { return call.write_.ok; }
   };
+  struct HeaderOperation {
+    StreamCall& call;
+    bool await_ready() { return false; }
+    void await_suspend(std::coroutine_handle<> waiter) {
+      StreamCall& alive = call;
+      alive.write_.waiter = waiter;
+      TsanRelease(&alive);
+      alive.StartSendInitialMetadata();
+    }
+    bool await_resume() { return call.write_.ok; }
+  };
 
   void Resume(Operation& operation, bool ok) {
     TsanAcquire(this);
@@ -266,7 +283,8 @@ class StreamCall final : public BidiReactor, public RawStream {
   grpc::ByteBuffer incoming_;
   grpc::ByteBuffer outgoing_;
   Operation read_;
-  Operation write_;
+  Operation write_;  // or the header: one of them at a time
+  bool header_sent_ = false;
 };
 
 class RefusedCall final : public BidiReactor {

@@ -31,8 +31,8 @@ struct HttpMessage {
   std::string_view target = {};
   int status = 0;  // of a response
   bool keep_alive = true;
-  // In the order they came, names as they were spelt. Views into the reader: until its next Next or
-  // Commit.
+  // In the order they came, names as they were spelt. All views are into the reader: until its next
+  // Next or Space.
   std::vector<std::pair<std::string_view, std::string_view>> headers = {};
   std::string_view body = {};
 
@@ -55,22 +55,35 @@ class HttpReader {
   HttpReader(const HttpReader&) = delete;
   HttpReader& operator=(const HttpReader&) = delete;
 
-  // Room for at least `size` more bytes; Commit says how many were put there.
+  // Room for at least `size` more bytes, SpaceLeft of them in fact; Commit says how many were put
+  // there.
   char* Space(size_t size);
   size_t SpaceLeft() const;
+  size_t BufferSize() const;  // all that it has taken from the heap for bytes
   void Commit(size_t count);
 
   // The next whole message; null: more bytes are needed. INVALID_ARGUMENT: these bytes are no HTTP
   // (the message says what was wrong); RESOURCE_EXHAUSTED: a limit is passed, by name. After an
-  // error the connection is of no more use.
+  // error the connection is of no more use. Interim responses (1xx) are passed over.
   absl::StatusOr<const HttpMessage*> Next();
+
+  // After an error: the status that a server answers with, 400, 413, 431, 501 or 505.
+  int refusal() const;
+
+  // Whether the request that is being read waits for `100 Continue` before it sends its body. True
+  // once for a request.
+  bool TakeExpectation();
 
   // The peer has ended its sending: a response without length is whole now; in the middle of a
   // message UNAVAILABLE, else OK with null.
   absl::StatusOr<const HttpMessage*> End();
 
-  // Whether bytes of a message that is not whole have come.
+  // Whether bytes of a message that is not whole have come; after a message of Next: whether there
+  // are bytes behind it.
   bool InMessage() const;
+
+  // Whether the headers of such a message are whole.
+  bool InBody() const;
 
  private:
   struct Parser;

@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <string>
 
+#include "core/testing/certificates.h"
 #include "registry/etcd/etcd_test_words.h"
-#include "tests/integration/certificates.h"
 
 namespace micro::registry {
 namespace {

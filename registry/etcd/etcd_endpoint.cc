@@ -7,8 +7,8 @@
 #include <string_view>
 
 #include "core/grpc/runtime.h"
-#include "core/grpc/tls_files.h"
 #include "core/status_macros.h"
+#include "core/tls_files.h"
 
 namespace micro::registry {
 namespace {

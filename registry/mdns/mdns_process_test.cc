@@ -11,34 +11,12 @@
 #include <memory>
 #include <string>
 
-#include "core/plugin_table.h"
-#include "core/testing/status_matchers.h"
-#include "registry/registry.h"
+#include "registry/testing/blocking.h"
 
 namespace micro::registry {
 namespace {
 
-constexpr absl::Duration kPatience = absl::Seconds(20);
-
-std::unique_ptr<Registry> OpenMdns() {
-  return PluginTable<Registry>::Create("mdns", {.addresses = {"lo"}}).value();
-}
-
-absl::StatusOr<std::vector<Service>> GetUntil(Registry& registry, const std::string& name,
-                                              bool found) {
-  const absl::Time end = Clock::Real().Now() + kPatience;
-  while (true) {
-    auto services = BlockOn(registry.GetService(Context(), name));
-    if (services.ok() == found || Clock::Real().Now() > end) return services;
-  }
-}
-
-absl::StatusOr<Event> Next(Watcher& watcher) {
-  return BlockOn(watcher.Next(WithTimeout(Context(), kPatience)));
-}
-
-// An event with this action.
-auto Does(Action action) { return IsOkAndHolds(testing::Field("action", &Event::action, action)); }
+std::unique_ptr<Registry> OpenMdns() { return Open("mdns", {.addresses = {"lo"}}); }
 
 // A process with a node of `service`, which refreshes it until it is stopped.
 class NodeProcess {
@@ -83,7 +61,7 @@ class NodeProcess {
 
 TEST(MdnsProcess, SeesTheNodesOfAnotherProcessComeAndGo) {
   const auto registry = OpenMdns();
-  const auto watcher = BlockOn(registry->Watch(Context(), {.service = "remote"})).value();
+  const auto watcher = Watch(*registry, "remote");
   NodeProcess process("remote", "60");
   ASSERT_TRUE(process.running());
   const auto found = GetUntil(*registry, "remote", true);
@@ -97,7 +75,7 @@ TEST(MdnsProcess, SeesTheNodesOfAnotherProcessComeAndGo) {
 
 TEST(MdnsProcess, ANodeOfAKilledProcessIsGoneWhenItsTtlHasPassed) {
   const auto registry = OpenMdns();
-  const auto watcher = BlockOn(registry->Watch(Context(), {.service = "remote"})).value();
+  const auto watcher = Watch(*registry, "remote");
   NodeProcess process("remote", "2");
   ASSERT_TRUE(process.running());
   EXPECT_THAT(Next(*watcher), Does(Action::kCreate));

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
+#include <cctype>
+#include <fstream>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -12,11 +14,9 @@
 #include <thread>
 #include <vector>
 
-#include "core/plugin_table.h"
-#include "core/testing/status_matchers.h"
 #include "registry/mdns/mdns_link.h"
 #include "registry/mdns/mdns_record.h"
-#include "registry/registry.h"
+#include "registry/testing/blocking.h"
 
 namespace micro::registry {
 namespace {
@@ -24,36 +24,9 @@ namespace {
 using testing::HasSubstr;
 using testing::SizeIs;
 
-constexpr absl::Duration kPatience = absl::Seconds(20);
-
 std::unique_ptr<Registry> OpenMdns(const std::string& interface = "lo") {
-  return PluginTable<Registry>::Create("mdns", {.addresses = {interface}}).value();
+  return Open("mdns", {.addresses = {interface}});
 }
-
-Service Record(const std::string& name) {
-  return {
-      .name = name, .version = "1.0.0", .nodes = {{name + "-1", "10.0.0.1:8080", {{"zone", "a"}}}}};
-}
-
-absl::Status Register(Registry& registry, const Service& service) {
-  return BlockOn(registry.Register(Context(), service, {}));
-}
-
-absl::StatusOr<std::vector<Service>> GetUntil(Registry& registry, const std::string& name,
-                                              bool found) {
-  const absl::Time end = Clock::Real().Now() + kPatience;
-  while (true) {
-    auto services = BlockOn(registry.GetService(Context(), name));
-    if (services.ok() == found || Clock::Real().Now() > end) return services;
-  }
-}
-
-absl::StatusOr<Event> Next(Watcher& watcher) {
-  return BlockOn(watcher.Next(WithTimeout(Context(), kPatience)));
-}
-
-// An event with this action.
-auto Does(Action action) { return IsOkAndHolds(testing::Field("action", &Event::action, action)); }
 
 // Some other program that speaks mDNS on lo.
 class Stranger {
@@ -149,9 +122,7 @@ TEST(MdnsRegistry, DropsDoublesOfAnAnswer) {
 }
 
 TEST(MdnsRegistry, AsksForThePartsThatAnAnswerLacks) {
-  const auto registry =
-      PluginTable<Registry>::Create("mdns", {.addresses = {"lo"}, .timeout = absl::Seconds(1)})
-          .value();
+  const auto registry = Open("mdns", {.addresses = {"lo"}, .timeout = absl::Seconds(1)});
   Stranger stranger;
   std::thread answerer([&] {
     const int group = stranger.link().group_socket();
@@ -174,7 +145,7 @@ TEST(MdnsRegistry, AsksForThePartsThatAnAnswerLacks) {
 
 TEST(MdnsRegistry, ANodeThatFallsSilentIsGoneWhenItsTtlHasPassed) {
   const auto registry = OpenMdns();
-  const auto watcher = BlockOn(registry->Watch(Context(), {})).value();
+  const auto watcher = Watch(*registry);
   Stranger stranger;
   stranger.Multicast(Announcement(Record("greeter"), 1));
   stranger.Multicast(Announcement(Record("greeter"), 1));
@@ -190,7 +161,7 @@ TEST(MdnsRegistry, ANodeThatFallsSilentIsGoneWhenItsTtlHasPassed) {
 
 TEST(MdnsRegistry, ANodeThatDoesNotRefreshButAnswersStays) {
   const auto registry = OpenMdns();
-  const auto watcher = BlockOn(registry->Watch(Context(), {})).value();
+  const auto watcher = Watch(*registry);
   Stranger stranger;  // as go-micro: it announces once and for all
   stranger.Multicast(Announcement(Record("greeter"), 1));
   EXPECT_THAT(Next(*watcher), Does(Action::kCreate));
@@ -207,7 +178,7 @@ TEST(MdnsRegistry, ANodeThatDoesNotRefreshButAnswersStays) {
 
 TEST(MdnsRegistry, SurvivesWhatStrangersSend) {
   const auto registry = OpenMdns();
-  const auto watcher = BlockOn(registry->Watch(Context(), {})).value();
+  const auto watcher = Watch(*registry);
   ASSERT_THAT(Register(*registry, Record("greeter")), IsOk());
   Stranger stranger;
   std::vector<std::string> seeds = {dns::Pack(Announcement(Record("greeter"), 1)).value(),
@@ -244,8 +215,7 @@ TEST(MdnsRegistry, RefusesWhatMdnsCannotCarryAndNamesTheLimit) {
   for (int i = 0; i < 400; ++i)
     large.nodes[0].metadata[std::to_string(random())] = std::to_string(random());
   refused(large, "at most 8972");
-  EXPECT_THAT(BlockOn(registry->GetService(Context(), std::string(64, 'a'))),
-              StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(Get(*registry, std::string(64, 'a')), StatusIs(absl::StatusCode::kNotFound));
 }
 
 TEST(MdnsRegistry, UsesTheInterfacesThatItIsTold) {
@@ -254,15 +224,27 @@ TEST(MdnsRegistry, UsesTheInterfacesThatItIsTold) {
   const auto by_name = OpenMdns("lo"), by_address = OpenMdns("127.0.0.1");
   ASSERT_THAT(Register(*by_name, Record("greeter")), IsOk());
   EXPECT_THAT(GetUntil(*by_address, "greeter", true), IsOk());
-  const auto all = PluginTable<Registry>::Create("mdns", {}).value();
+  const auto all = Open("mdns", {});
   EXPECT_THAT(GetUntil(*all, "greeter", true), IsOk());
 }
 
+// A go-micro client's question leaves by the default route's interface, whichever that is.
+TEST(MdnsRegistry, JoinsTheGroupOnEveryInterface) {
+  const auto registry = Open("mdns", {});
+  ASSERT_THAT(Register(*registry, Record("greeter")), IsOk());
+  std::ifstream groups("/proc/net/igmp");
+  int interfaces = 0, joined = 0;
+  for (std::string line; std::getline(groups, line);) {
+    if (std::isdigit(line[0])) ++interfaces;
+    if (line.find("FB0000E0") != std::string::npos) ++joined;
+  }
+  EXPECT_GE(interfaces, 1);
+  EXPECT_EQ(joined, interfaces);
+}
+
 TEST(MdnsRegistry, ItsEndIsTheEndOfWhatWaits) {
-  auto registry =
-      PluginTable<Registry>::Create("mdns", {.addresses = {"lo"}, .timeout = absl::Hours(1)})
-          .value();
-  const auto watcher = BlockOn(registry->Watch(Context(), {})).value();
+  auto registry = Open("mdns", {.addresses = {"lo"}, .timeout = absl::Hours(1)});
+  const auto watcher = Watch(*registry);
   std::thread waiter([&, lookup = registry->GetService(Context(), "greeter")]() mutable {
     EXPECT_THAT(BlockOn(std::move(lookup)), StatusIs(absl::StatusCode::kUnavailable));
   });

@@ -5,87 +5,39 @@
 //
 //   bazel run -c opt //tests/bench:rpc_overhead [-- --rounds=7 --seconds=1]
 #include <fmt/format.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <string>
 
 #include "core/log.h"
+#include "tests/bench/child.h"
 #include "tests/bench/echo_peer.h"
 #include "tests/bench/figure.h"
 
 namespace bench {
 namespace {
 
-// A copy of this program in another role, whose standard output is read.
-struct Child {
-  pid_t pid;
-  FILE* out;
-
-  std::string Line() const {
-    char line[256] = "";
-    if (std::fgets(line, sizeof(line), out) == nullptr) std::abort();
-    return line;
-  }
-};
-
-Child Spawn(const std::vector<std::string>& arguments) {
-  int ends[2];
-  if (pipe(ends) != 0) std::abort();
-  const pid_t pid = fork();
-  if (pid == 0) {
-    dup2(ends[1], STDOUT_FILENO);
-    close(ends[0]);
-    std::vector<char*> argv = {const_cast<char*>("rpc_overhead")};
-    for (const std::string& argument : arguments)
-      argv.push_back(const_cast<char*>(argument.c_str()));
-    argv.push_back(nullptr);
-    execv("/proc/self/exe", argv.data());
-    _exit(127);
-  }
-  close(ends[1]);
-  return {pid, fdopen(ends[0], "r")};
-}
-
-// The CPU time of a process, in seconds.
-double CpuSeconds(pid_t pid) {
-  clockid_t clock;
-  timespec time = {};
-  if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &time) != 0) std::abort();
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
-}
-
 struct Sample {
   double qps, p50_us, p99_us, server_cpu_us, client_cpu_us;
 };
 
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 // One client process against one server.
 Sample Measure(const std::string& implementation, const Child& server, const std::string& address,
                int concurrency, int payload, double seconds) {
-  const double before = CpuSeconds(server.pid);
-  const Child client = Spawn({"client", implementation, address, std::to_string(concurrency),
-                              std::to_string(payload), std::to_string(seconds)});
+  const double before = server.CpuSeconds();
+  Child client("", {"client", implementation, address, std::to_string(concurrency),
+                    std::to_string(payload), std::to_string(seconds)});
   long long total = 0, calls = 0;
   double measured = 0, p50 = 0, p99 = 0;
   if (std::sscanf(client.Line().c_str(), "%lld %lld %lf %lf %lf", &total, &calls, &measured, &p50,
                   &p99) != 5)
     std::abort();
-  const double client_cpu = CpuSeconds(client.pid);
-  const double after = CpuSeconds(server.pid);
-  std::fclose(client.out);
-  kill(client.pid, SIGKILL);
-  waitpid(client.pid, nullptr, 0);
+  const double client_cpu = client.CpuSeconds();
+  const double after = server.CpuSeconds();
   // The client counts the calls of its warming up in `total`: the server paid for them too.
   const auto all = static_cast<double>(total);
   return {static_cast<double>(calls) / measured, p50 / 1e3, p99 / 1e3, (after - before) * 1e6 / all,
@@ -96,9 +48,10 @@ int RunRounds(int rounds, double seconds) {
   std::map<std::string, Child> servers;
   std::map<std::string, std::string> addresses;
   for (const std::string implementation : {"sdk", "raw"}) {
-    servers[implementation] = Spawn({"server", implementation});
-    addresses[implementation] =
-        "127.0.0.1:" + std::to_string(std::atoi(servers[implementation].Line().c_str()));
+    Child& server =
+        servers.try_emplace(implementation, "", std::vector<std::string>{"server", implementation})
+            .first->second;
+    addresses[implementation] = "127.0.0.1:" + server.Line();
   }
   std::printf("%8s %5s %5s %10s %9s %9s %12s %12s\n", "payload", "conc", "impl", "calls/s",
               "p50 us", "p99 us", "server us", "client us");
@@ -110,7 +63,7 @@ int RunRounds(int rounds, double seconds) {
         std::vector<std::string> order = {"sdk", "raw"};
         if (round % 2 == 1) std::reverse(order.begin(), order.end());
         for (const std::string& implementation : order) {
-          samples[implementation].push_back(Measure(implementation, servers[implementation],
+          samples[implementation].push_back(Measure(implementation, servers.at(implementation),
                                                     addresses[implementation], concurrency, payload,
                                                     seconds));
         }
@@ -157,50 +110,10 @@ int RunRounds(int rounds, double seconds) {
       std::fflush(stdout);
     }
   }
-  for (const auto& [implementation, server] : servers)
-    kill(server.pid, SIGKILL), waitpid(server.pid, nullptr, 0);
   return 0;
 }
 
 }  // namespace
-
-Meter::Meter(const Load& load)
-    : seconds_(load.seconds),
-      latencies_(static_cast<size_t>(load.concurrency)),
-      warm_up_calls_(static_cast<size_t>(load.concurrency)) {}
-
-void Meter::Begin() {
-  begin_ = Now() + static_cast<int64_t>(seconds_ * 0.25e9);
-  end_ = begin_ + static_cast<int64_t>(seconds_ * 1e9);
-}
-
-int64_t Meter::Now() {
-  timespec time = {};
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return time.tv_sec * 1'000'000'000 + time.tv_nsec;
-}
-
-void Meter::Add(int slot, int64_t start, int64_t end) {
-  if (start < begin_) {
-    ++warm_up_calls_[static_cast<size_t>(slot)];
-  } else {
-    latencies_[static_cast<size_t>(slot)].push_back(end - start);
-  }
-}
-
-std::string Meter::Report() const {
-  std::vector<int64_t> all;
-  for (const auto& slot : latencies_) all.insert(all.end(), slot.begin(), slot.end());
-  if (all.empty()) {
-    std::fprintf(stderr, "rpc_overhead: no call was measured; give more --seconds\n");
-    std::exit(1);
-  }
-  std::sort(all.begin(), all.end());
-  int64_t total = static_cast<int64_t>(all.size());
-  for (const int64_t calls : warm_up_calls_) total += calls;
-  return fmt::format("{} {} {} {} {}", total, all.size(), static_cast<double>(end_ - begin_) * 1e-9,
-                     all[all.size() / 2], all[all.size() * 99 / 100]);
-}
 
 int Main(int argc, char** argv) {
   (void)micro::log::Configure("warn", "");

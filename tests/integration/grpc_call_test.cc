@@ -154,6 +154,8 @@ TEST_F(GrpcCall, AContextThatHasEndedSendsNothing) {
   const auto response =
       BlockOn(greeter_.Hello(WithTimeout(Context(), absl::ZeroDuration()), Named("late")));
   EXPECT_THAT(response.status(), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  const auto stream = BlockOn(greeter_.Chat(WithTimeout(Context(), absl::ZeroDuration())));
+  EXPECT_THAT(stream.status(), StatusIs(absl::StatusCode::kDeadlineExceeded));
 }
 
 TEST_F(GrpcCall, CarriesMetadataAndTellsWhoCalled) {
@@ -290,6 +292,34 @@ TEST_F(GrpcCall, PlainStatusesKeepTheirCodeAndText) {
   const auto response = BlockOn(greeter.Hello(Context(), Named("x")));
   EXPECT_THAT(response.status(), StatusIs(absl::StatusCode::kAborted, "try another"));
   EXPECT_EQ(errors::FromStatus(response.status()).id, "helloworld");
+}
+
+TEST_F(GrpcCall, TextsOfStatusesKeepEveryCharacter) {
+  class Shouting final : public interop::Greeter {
+    Task<absl::Status> Hello(const Context&, const helloworld::HelloRequest& request,
+                             helloworld::HelloResponse&) override {
+      co_return absl::UnknownError(request.name());
+    }
+  };
+  const registry::Options registry = OwnRegistry();
+  RunningGreeter server(GreeterOptions(registry), std::make_shared<Shouting>());
+  auto caller = NewCaller(registry);
+  helloworld::GreeterService greeter("helloworld", caller->client());
+  for (const std::string text : {"\t\r\n 100 % \n", "☺ and 😈", "{\"code\":7}", " ", "%0A"}) {
+    const auto response = BlockOn(greeter.Hello(Context(), Named(text)));
+    EXPECT_THAT(response.status(), StatusIs(absl::StatusCode::kUnknown, text));
+  }
+}
+
+TEST_F(GrpcCall, AStreamEndsAtItsDeadlineOnBothSides) {
+  const auto chat = [&]() -> Task<absl::Status> {
+    const Context ctx = WithTimeout(Context(), absl::Milliseconds(100));
+    CO_ASSIGN_OR_RETURN(auto stream, co_await greeter_.Chat(ctx));
+    co_return (co_await stream.Recv()).status();  // nobody has said anything
+  };
+  const absl::Status status = BlockOn(chat());
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_EQ(errors::FromStatus(status).code, 408);
 }
 
 TEST_F(GrpcCall, NamesAServiceThatNobodyKnows) {

@@ -23,14 +23,14 @@ void PrintReady(const micro::Service& service, const micro::registry::Service& r
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::unique_ptr<micro::Service> service;
-  service = micro::NewService({.name = "helloworld",
-                               .version = "1.0.0",
-                               .description = "The service of the interop contract.",
-                               .after_start = {[&](Context) -> Task<absl::Status> {
-                                 PrintReady(*service, service->server()->record());
-                                 co_return absl::OkStatus();
-                               }}});
+  auto service = micro::NewService(
+      {.name = "helloworld",
+       .version = "1.0.0",
+       .description = "The service of the interop contract.",
+       .after_start = {[](Context, micro::Service& service) -> Task<absl::Status> {
+         PrintReady(service, service.server()->record());
+         co_return absl::OkStatus();
+       }}});
   service->Init(&argc, argv);
   helloworld::RegisterGreeterHandler(*service->server(), std::make_shared<interop::Greeter>());
   return service->Run();

@@ -43,9 +43,10 @@ absl::StatusOr<std::unique_ptr<ServiceProcess>> StartConsul(ConsulOptions option
                  "-grpc-port=-1",
                  "-hcl=disable_update_check=true performance={raft_multiplier=1} "
                  "leave_on_terminate=false skip_leave_on_interrupt=true"};
-             if (options.durable) {
+             if (options.durable || options.leaderless) {
                arguments.push_back("-server");
-               arguments.push_back("-bootstrap-expect=1");
+               arguments.push_back(options.leaderless ? "-bootstrap-expect=3"
+                                                      : "-bootstrap-expect=1");
                arguments.push_back("-data-dir=" + process.folder() + "/data");
              } else {
                arguments.push_back("-dev");
@@ -55,7 +56,8 @@ absl::StatusOr<std::unique_ptr<ServiceProcess>> StartConsul(ConsulOptions option
              return arguments;
            },
        .ready =
-           [](const ServiceProcess& process) {
+           [leaderless = options.leaderless](const ServiceProcess& process) {
+             if (leaderless) return HttpHas(process.port(), "/v1/agent/self", "Config");
              // It has a leader, and has entered itself: services can be registered.
              return HttpHas(process.port(), "/v1/status/leader", ":") &&
                     Probe(process.port(),

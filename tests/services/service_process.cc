@@ -147,7 +147,10 @@ void ServiceProcess::Stop() { End(SIGTERM); }
 void ServiceProcess::Kill() { End(SIGKILL); }
 
 void ServiceProcess::Pause() {
-  if (pid_ > 0) kill(pid_, SIGSTOP);
+  if (pid_ <= 0) return;
+  kill(pid_, SIGSTOP);
+  int status = 0;
+  if (waitpid(pid_, &status, WUNTRACED) == pid_ && !WIFSTOPPED(status)) pid_ = -1;  // it had ended
 }
 
 void ServiceProcess::Resume() {

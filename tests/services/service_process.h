@@ -56,7 +56,7 @@ class ServiceProcess {
 
   void Stop();   // SIGTERM, and waits for its end (SIGKILL after 10 s)
   void Kill();   // SIGKILL, and waits
-  void Pause();  // SIGSTOP: connections stay open, nothing is answered
+  void Pause();  // SIGSTOP, and waits: connections stay open, nothing is answered
   void Resume();
 
   // Removes what it stored; it is stopped meanwhile.
@@ -80,6 +80,8 @@ struct ConsulOptions {
   // Whether its state survives Kill and Start. Without, it is a development agent, which starts
   // much faster.
   bool durable = false;
+  // A server that waits for others, which never come, before a leader is chosen.
+  bool leaderless = false;
   std::vector<std::string> configuration = {};  // pieces of HCL
 };
 absl::StatusOr<std::unique_ptr<ServiceProcess>> StartConsul(ConsulOptions options = {});

@@ -1,4 +1,4 @@
-#include "core/grpc/tls_files.h"
+#include "core/tls_files.h"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,5 @@
-// The PEM files that TLS over gRPC is made of.
+// The PEM files of --server_tls_*, --client_tls_* and --registry_tls_* flags, checked so that a
+// mistake is named by its flag and file.
 #pragma once
 
 #include <string>

@@ -1,0 +1,79 @@
+#include "tests/bench/child.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+namespace bench {
+
+Child::Child(const std::string& program, const std::vector<std::string>& arguments)
+    : program_(program.empty() ? "/proc/self/exe" : program) {
+  int ends[2];
+  if (pipe(ends) != 0) std::abort();
+  std::vector<char*> argv = {program_.data()};
+  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  argv.push_back(nullptr);
+  pid_ = fork();
+  if (pid_ == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    dup2(ends[1], STDOUT_FILENO);
+    close(ends[0]);
+    execv(program_.c_str(), argv.data());
+    std::perror(program_.c_str());
+    _exit(127);
+  }
+  close(ends[1]);
+  out_ = fdopen(ends[0], "r");
+}
+
+Child::Child(Child&& other) noexcept
+    : program_(std::move(other.program_)),
+      pid_(std::exchange(other.pid_, -1)),
+      out_(std::exchange(other.out_, nullptr)) {}
+
+Child::~Child() {
+  if (out_ != nullptr) std::fclose(out_);
+  if (pid_ <= 0) return;
+  kill(pid_, SIGKILL);
+  waitpid(pid_, nullptr, 0);
+}
+
+std::string Child::Line() {
+  std::string line;
+  for (int c = std::fgetc(out_); c != '\n'; c = std::fgetc(out_)) {
+    if (c == EOF) {
+      std::fprintf(stderr, "%s ended before it said what was awaited; its last line: %s\n",
+                   program_.c_str(), line.c_str());
+      std::exit(1);
+    }
+    line.push_back(static_cast<char>(c));
+  }
+  return line;
+}
+
+std::string Child::LineAfter(const std::string& word) {
+  while (true) {
+    const std::string line = Line();
+    if (line.starts_with(word + " ")) return line.substr(word.size() + 1);
+  }
+}
+
+double Child::CpuSeconds() const {
+  clockid_t clock;
+  timespec time = {};
+  if (clock_getcpuclockid(pid_, &clock) != 0 || clock_gettime(clock, &time) != 0) std::abort();
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
+double Median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+}  // namespace bench

@@ -1,0 +1,38 @@
+// Programs that a benchmark measures: started with their output read, their CPU time asked for.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+namespace bench {
+
+// A process whose standard output is read. Killed by its destructor.
+class Child {
+ public:
+  // Starts `program` ("": a copy of this one). Ends the process when that cannot be done.
+  Child(const std::string& program, const std::vector<std::string>& arguments);
+  ~Child();
+  Child(Child&& other) noexcept;
+  Child& operator=(Child&&) = delete;
+
+  // The next line that it prints, without its end; a child that has ended ends this process, too.
+  std::string Line();
+
+  // The next line that begins with `word` and a space: what follows.
+  std::string LineAfter(const std::string& word);
+
+  // The CPU time that it has used, in seconds.
+  double CpuSeconds() const;
+
+ private:
+  std::string program_;
+  pid_t pid_ = -1;
+  FILE* out_ = nullptr;
+};
+
+double Median(std::vector<double> values);
+
+}  // namespace bench

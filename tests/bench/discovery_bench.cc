@@ -1,0 +1,211 @@
+// How soon a new node is called: the time from the start of a registration to the end of the first
+// call that reaches it, by a client that already follows the service, per registry, on real servers.
+// For Consul beside a bare blocking query's wake-up by the same registration, and, with --go, beside
+// go-micro v5's own registry, cache and selector in the same run. Prints medians, and each number
+// also as `figure NAME VALUE UNIT`.
+//
+//   bazel run -c opt //tests/bench:discovery_bench [-- --rounds=21 --go=PROGRAM]
+//
+// PROGRAM is the `discovery` command of tests/interop/gomicro.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "core/async.h"
+#include "core/log.h"
+#include "core/plugin_table.h"
+#include "micro/service.h"
+#include "tests/bench/child.h"
+#include "tests/bench/figure.h"
+#include "tests/interop/greeter.h"
+#include "tests/services/probe.h"
+#include "tests/services/service_process.h"
+
+namespace bench {
+namespace {
+
+using micro::BlockOn;
+using micro::Context;
+using micro::registry::Registry;
+
+double Millis(absl::Duration duration) { return absl::ToDoubleMilliseconds(duration); }
+
+absl::Time Now() { return micro::Clock::Real().Now(); }
+
+[[noreturn]] void Die(const std::string& what, const absl::Status& status) {
+  std::fprintf(stderr, "discovery_bench: %s: %s\n", what.c_str(),
+               std::string(status.message()).c_str());
+  std::exit(1);
+}
+
+// A service that listens all the time; what is measured registers it under new names.
+class Listening {
+ public:
+  Listening()
+      : service_(micro::NewService({.name = "listening",
+                                    .server = {.address = "127.0.0.1:0"},
+                                    .registry = "memory",
+                                    .handle_signals = false})) {
+    helloworld::RegisterGreeterHandler(*service_->server(), std::make_shared<interop::Greeter>());
+    const absl::Status started = BlockOn(service_->Start(Context()));
+    if (!started.ok()) Die("the service does not start", started);
+  }
+  ~Listening() { (void)BlockOn(service_->Stop(Context())); }
+
+  // Its record, under another name.
+  micro::registry::Service As(const std::string& name) const {
+    micro::registry::Service record = service_->server()->record();
+    record.name = name;
+    record.nodes[0].id = name + "-1";
+    return record;
+  }
+
+ private:
+  const std::unique_ptr<micro::Service> service_;
+};
+
+// One registration by `registrar`, followed by a client of its own registry object.
+double Discover(const Listening& listening, const std::string& registry, const std::string& address,
+                Registry& registrar, const std::string& name) {
+  auto caller = micro::NewService({.name = "caller", .registry = registry});
+  std::vector<std::string> flags;
+  if (!address.empty()) flags.push_back("--registry_address=" + address);
+  if (const absl::Status status = caller->Init(flags); !status.ok()) Die(registry, status);
+  const helloworld::GreeterService greeter(name, caller->client());
+  micro::CallOptions options;
+  options.retries = 0;
+  // Follows the name from here on. Then the watch has time to be under way.
+  (void)BlockOn(greeter.Echo(Context(), {}, options));
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  const micro::registry::Service record = listening.As(name);
+  const absl::Time start = Now();
+  std::thread registration([&] {
+    const absl::Status status =
+        BlockOn(registrar.Register(Context(), record, {.ttl = absl::Seconds(30)}));
+    if (!status.ok()) Die(registry, status);
+  });
+  while (!BlockOn(greeter.Echo(Context(), {}, options)).ok()) {
+    if (Now() - start > absl::Seconds(30)) {
+      Die(registry, absl::DeadlineExceededError("the node was not found in 30 s"));
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  }
+  const double took = Millis(Now() - start);
+  registration.join();
+  (void)BlockOn(registrar.Deregister(Context(), record));
+  return took;
+}
+
+// The same registration, as bare HTTP, and a blocking query that it wakes.
+double BareConsul(int port, const std::string& name) {
+  const std::string get = "GET /v1/health/service/" + name;
+  const std::string end = " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  const std::string now = micro::services::Probe(port, get + end);
+  const size_t header = now.find("X-Consul-Index: ");
+  const std::string index = now.substr(header + 16, now.find('\r', header) - header - 16);
+  absl::Time woken;
+  std::thread query([&] {
+    (void)micro::services::Probe(port, fmt::format("{}?index={}&wait=10s{}", get, index, end));
+    woken = Now();
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  const std::string body = fmt::format(
+      R"({{"Name":"{0}","ID":"{0}-1","Address":"127.0.0.1","Port":1,"Check":{{"TTL":"30s"}}}})",
+      name);
+  const absl::Time start = Now();
+  (void)micro::services::Probe(
+      port, fmt::format("PUT /v1/agent/service/register HTTP/1.1\r\nHost: localhost\r\nConnection: "
+                        "close\r\nContent-Length: {}\r\n\r\n{}",
+                        body.size(), body));
+  query.join();
+  (void)micro::services::Probe(port, "PUT /v1/agent/service/deregister/" + name + "-1" + end);
+  return Millis(woken - start);
+}
+
+struct Place {
+  std::string registry;
+  std::string address;
+  std::unique_ptr<micro::services::ServiceProcess> server;
+};
+
+std::vector<Place> Places() {
+  std::vector<Place> places;
+  places.push_back({"mdns", "lo", nullptr});
+  const auto add = [&](const std::string& name, auto started) {
+    if (!started.ok()) Die(name, started.status());
+    const std::string address = (*started)->address();
+    places.push_back({name, address, *std::move(started)});
+  };
+  add("consul", micro::services::StartConsul());
+  add("etcd", micro::services::StartEtcd());
+  add("nats", micro::services::StartNats());
+  return places;
+}
+
+int Main(int argc, char** argv) {
+  (void)micro::log::Configure("error", "");
+  int rounds = 21;
+  std::string go;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (std::sscanf(argv[i], "--rounds=%d", &rounds) == 1) continue;
+    if (argument.starts_with("--go=")) {
+      go = argument.substr(5);
+      continue;
+    }
+    std::fprintf(stderr, "discovery_bench: unknown argument %s; known: --rounds=N --go=PROGRAM\n",
+                 argv[i]);
+    return 1;
+  }
+  rounds = std::max(rounds, 1);
+  const std::vector<Place> places = Places();
+  const Listening listening;
+  std::printf("%-8s %14s %14s %14s\n", "registry", "ours ms", "go-micro ms", "bare query ms");
+  for (const Place& place : places) {
+    auto registrar =
+        micro::PluginTable<Registry>::Create(place.registry, {.addresses = {place.address}});
+    if (!registrar.ok()) Die(place.registry, registrar.status());
+    std::vector<double> ours, theirs, bare;
+    for (int round = 0; round < rounds; ++round) {
+      const std::string name = fmt::format("bench-{}-{}-{}", place.registry, getpid(), round);
+      ours.push_back(Discover(listening, place.registry, place.address, **registrar, name));
+      if (place.registry == "consul")
+        bare.push_back(BareConsul(place.server->port(), name + "-bare"));
+      if (!go.empty()) {
+        Child child(go, {"--registry=" + place.registry, "--registry_address=" + place.address,
+                         "--rounds=1"});
+        theirs.push_back(std::atof(child.LineAfter("took_ms").c_str()));
+      }
+    }
+    const std::string name = "discovery." + place.registry;
+    const double own = Median(ours);
+    std::printf("%-8s %14.2f %14s %14s\n", place.registry.c_str(), own,
+                theirs.empty() ? "-" : fmt::format("{:.2f}", Median(theirs)).c_str(),
+                bare.empty() ? "-" : fmt::format("{:.2f}", Median(bare)).c_str());
+    PrintFigure(name + ".ours", own, "ms");
+    if (!theirs.empty()) {
+      PrintFigure(name + ".go", Median(theirs), "ms");
+      PrintFigure(name + ".ratio.go", own / Median(theirs), "ours/go");
+    }
+    if (!bare.empty()) {
+      PrintFigure(name + ".bare", Median(bare), "ms");
+      PrintFigure(name + ".ratio.bare", own / Median(bare), "ours/bare");
+    }
+    std::fflush(stdout);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace bench
+
+int main(int argc, char** argv) { return bench::Main(argc, argv); }

@@ -1,0 +1,174 @@
+// One client, nodes of two wires: what happens when one of them dies, falls silent or never spoke
+// the wire at all.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <set>
+
+#include "core/async.h"
+#include "core/mutex.h"
+#include "core/task_scope.h"
+#include "micro/rpc/scripted_node.h"
+#include "tests/integration/greeter_services.h"
+
+extern char** environ;
+
+namespace micro {
+namespace {
+
+using rpc::Peer;
+using rpc::ScriptedNode;
+using ::testing::UnorderedElementsAre;
+
+// A Greeter in a process of its own, which can be killed.
+class SpawnedGreeter {
+ public:
+  explicit SpawnedGreeter(const std::string& wire) : protocol_(wire == "rpc" ? "mucp" : wire) {
+    int out[2];
+    EXPECT_EQ(pipe2(out, O_CLOEXEC), 0);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
+    std::vector<std::string> words = {"tests/interop/service", "--server=" + wire,
+                                      "--registry=memory", "--server_address=127.0.0.1:0"};
+    std::vector<char*> arguments;
+    for (std::string& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    EXPECT_EQ(posix_spawn(&pid_, words[0].c_str(), &actions, nullptr, arguments.data(), environ),
+              0);
+    posix_spawn_file_actions_destroy(&actions);
+    close(out[1]);
+    std::string line;
+    for (char c = 0; read(out[0], &c, 1) == 1 && c != '\n';) line += c;
+    close(out[0]);
+    const size_t address = line.find("addr=") + 5;
+    EXPECT_NE(address, 4u) << line;
+    address_ = line.substr(address, line.find(' ', address) - address);
+  }
+  ~SpawnedGreeter() { Kill(); }
+
+  void Kill() {
+    if (pid_ < 0) return;
+    kill(pid_, SIGKILL);
+    waitpid(std::exchange(pid_, -1), nullptr, 0);
+  }
+
+  registry::Node node() const {
+    return {.id = "node-" + protocol_, .address = address_, .metadata = {{"protocol", protocol_}}};
+  }
+
+ private:
+  const std::string protocol_;
+  pid_t pid_ = -1;
+  std::string address_;
+};
+
+class Wires : public ::testing::TestWithParam<const char*> {
+ protected:
+  // Makes a client that knows these nodes of the Greeter.
+  void Know(const std::vector<registry::Node>& nodes, ClientOptions options = {}) {
+    options.call_wrappers.push_back([this](CallFunc next) -> CallFunc {
+      return [this, next](const Context& ctx, const registry::Node& node, const Request& request,
+                          CallResponse response, const CallOptions& call) -> Task<absl::Status> {
+        absl::Status status = co_await next(ctx, node, request, response, call);
+        if (status.ok()) {
+          MutexLock lock(mutex_);
+          answered_.insert(node.id);
+        }
+        co_return status;
+      };
+    });
+    caller_ = NewCaller(registry_, std::move(options));
+    const registry::Service record{.name = "helloworld", .version = "1.0.0", .nodes = nodes};
+    ASSERT_THAT(BlockOn(caller_->registry()->Register(Context(), record, {})), IsOk());
+  }
+
+  // Calls that must end well, `at_once` of them at a time; and who has answered them.
+  std::set<std::string> Call(int calls, int at_once) {
+    {
+      MutexLock lock(mutex_);
+      answered_.clear();
+    }
+    helloworld::GreeterService greeter("helloworld", caller_->client());
+    const auto hello = [&]() -> Task<void> {
+      const auto response = co_await greeter.Hello(Context(), Named("x"));
+      EXPECT_THAT(response, IsOk());
+    };
+    for (int i = 0; i < calls; i += at_once) {
+      TaskScope scope;
+      for (int j = 0; j < at_once; ++j) Spawn(scope, hello());
+      scope.Join();
+    }
+    MutexLock lock(mutex_);
+    return answered_;
+  }
+
+  static registry::Node NodeOf(const std::string& id, const ScriptedNode& node,
+                               const std::string& protocol) {
+    return {.id = id, .address = node.address(), .metadata = {{"protocol", protocol}}};
+  }
+
+  const registry::Options registry_ = OwnRegistry();
+  std::unique_ptr<Service> caller_;
+  Mutex mutex_;
+  std::set<std::string> answered_ ABSL_GUARDED_BY(mutex_);
+};
+
+TEST_P(Wires, AClientCallsNodesOfBothAndOneOfThemWhenTheOtherIsKilled) {
+  SpawnedGreeter rpc("rpc"), grpc("grpc");
+  Know({rpc.node(), grpc.node()});
+  EXPECT_THAT(Call(100, 10), UnorderedElementsAre("node-mucp", "node-grpc"));
+  const bool kills_rpc = GetParam() == std::string("rpc");
+  (kills_rpc ? rpc : grpc).Kill();
+  EXPECT_THAT(Call(20, 4), UnorderedElementsAre(kills_rpc ? "node-grpc" : "node-mucp"));
+}
+
+TEST_P(Wires, CallsInFlightOnANodeThatIsKilledEndAtOnce) {
+  SpawnedGreeter victim(GetParam());
+  Know({victim.node()}, {.retries = 0});
+  helloworld::GreeterService greeter("helloworld", caller_->client());
+  helloworld::SleepRequest request;
+  request.set_ms(3'600'000);
+  const CallOptions options{.connection_timeout = absl::Hours(1)};
+  TaskScope scope;
+  std::atomic<int> ended = 0;
+  const auto sleep = [&]() -> Task<void> {
+    const auto slept =
+        co_await greeter.Sleep(WithTimeout(Context(), absl::Hours(1)), request, options);
+    EXPECT_THAT(slept, StatusIs(absl::StatusCode::kUnavailable));
+    ++ended;
+  };
+  EXPECT_THAT(BlockOn(greeter.Hello(Context(), Named("x"))), IsOk());
+  for (int i = 0; i < 8; ++i) Spawn(scope, sleep());
+  victim.Kill();
+  scope.Join();
+  EXPECT_EQ(ended, 8);
+}
+
+TEST_P(Wires, CallsGetPastNodesThatSayNothingOrNonsense) {
+  ServiceOptions options = GreeterOptions(OwnRegistry());
+  options.server.wire = GetParam();
+  RunningGreeter good(std::move(options));
+  const std::string protocol = GetParam() == std::string("rpc") ? "mucp" : "grpc";
+  ScriptedNode silent({[](Peer& peer) { peer.AwaitEnd(); }});
+  ScriptedNode never_accepted({});
+  ScriptedNode garbage({[](Peer& peer) {
+    peer.Write("220 mail.test ESMTP ready\r\n");
+    peer.AwaitEnd();
+  }});
+  Know({good->server()->record().nodes[0], NodeOf("silent", silent, protocol),
+        NodeOf("never-accepted", never_accepted, protocol), NodeOf("garbage", garbage, protocol)},
+       {.connection_timeout = absl::Milliseconds(200)});
+  EXPECT_THAT(Call(30, 10), UnorderedElementsAre(good.node_id()));
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, Wires, ::testing::Values("grpc", "rpc"),
+                         [](const auto& wire) { return wire.param; });
+
+}  // namespace
+}  // namespace micro

@@ -1,0 +1,3 @@
+package main
+
+import _ "go-micro.dev/v5/client/grpc"

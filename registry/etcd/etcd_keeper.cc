@@ -1,11 +1,14 @@
 #include "registry/etcd/etcd_keeper.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "core/executor.h"
 #include "core/log.h"
 #include "core/status_macros.h"
+#include "core/strings.h"
 #include "registry/etcd/etcd_backoff.h"
 #include "registry/etcd/etcd_record.h"
 #include "registry/service_json.h"
@@ -68,15 +71,23 @@ EtcdKeeper::~EtcdKeeper() {
 }
 
 Task<absl::Status> EtcdKeeper::Register(Context ctx, Service service, absl::Duration ttl) {
-  std::vector<Waiter> waiters;
+  std::vector<std::pair<std::string, Record>> records;
   for (const Node& node : service.nodes) {
     Record record;
     record.service = service;
     record.service.nodes = {node};
     record.value = ToJson(record.service);
     if (ttl > absl::ZeroDuration()) record.ttl = std::max<int64_t>(absl::ToInt64Seconds(ttl), 1);
-    waiters.push_back(Ask(EtcdNodeKey(prefix_, service.name, node.id), std::move(record)));
+    std::string key = EtcdNodeKey(prefix_, service.name, node.id);
+    const absl::Status readable = ReadEtcdRecord(prefix_, key, record.value).status();
+    if (!readable.ok()) {
+      co_return absl::InvalidArgumentError(fmt::format("node \"{}\" of service \"{}\": {}", node.id,
+                                                       service.name, ToStd(readable.message())));
+    }
+    records.emplace_back(std::move(key), std::move(record));
   }
+  std::vector<Waiter> waiters;
+  for (auto& [key, record] : records) waiters.push_back(Ask(key, std::move(record)));
   absl::Status status;
   for (Waiter& waiter : waiters) status.Update((co_await Await(ctx, std::move(waiter))).status());
   co_return status;

@@ -35,7 +35,8 @@ class EtcdKeeper {
   EtcdKeeper(const EtcdKeeper&) = delete;
   EtcdKeeper& operator=(const EtcdKeeper&) = delete;
 
-  // As Registry's; a node that could not be registered the first time is not tried again.
+  // As Registry's. INVALID_ARGUMENT: nobody could read such a record (ReadEtcdRecord). A node that
+  // could not be registered the first time is not tried again.
   Task<absl::Status> Register(Context ctx, Service service, absl::Duration ttl);
   Task<absl::Status> Deregister(Context ctx, Service service);
 

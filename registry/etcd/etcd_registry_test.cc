@@ -309,6 +309,28 @@ TEST_F(EtcdRegistry, HostileValuesAreNamedAndLeaveTheOthersUsable) {
   Etcdctl(Etcd().address(), "del --prefix /micro/registry/hostile");
 }
 
+TEST_F(EtcdRegistry, AnAnswerOfMoreThan64MiBIsRefused) {
+  for (int i = 0; i < 7; ++i) raw_.Put(fmt::format("/flood/a/{}", i), std::string(10 << 20, 'x'));
+  Options flooded = options_;
+  flooded.prefix = "/flood";
+  const auto registry = OpenEtcd(flooded);
+  ASSERT_THAT(Register(*registry, Record("dry")), IsOk());
+  EXPECT_THAT(BlockOn(registry->ListServices(Context())),
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr(Etcd().address())));
+  EXPECT_THAT(Get(*registry, "dry"), IsOkAndHolds(ElementsAre(Record("dry"))));
+}
+
+TEST_F(EtcdRegistry, ARecordThatNobodyCouldReadIsRefused) {
+  Service large = Record("large"), wide = large, garbled = large;
+  large.metadata["x"] = std::string(1 << 20, 'x');
+  for (int i = 0; i < 2000; ++i) wide.nodes[0].metadata[std::to_string(i)] = "x";
+  garbled.nodes[0].id = "large-\xff";
+  for (const Service& record : {large, wide, garbled}) {
+    EXPECT_THAT(Register(*registry_, record), StatusIs(absl::StatusCode::kInvalidArgument));
+  }
+  EXPECT_THAT(Get(*registry_, "large"), StatusIs(absl::StatusCode::kNotFound));
+}
+
 TEST(EtcdRegistryOptions, ThatMakeNoSenseAreRefusedByTheirFlags) {
   const auto refusal = [](const Options& options) {
     return PluginTable<Registry>::Create("etcd", options).status();

@@ -17,6 +17,7 @@ namespace {
 
 constexpr size_t kMaxQueued = 8192;
 constexpr size_t kMaxQueuedBytes = 64 << 20;
+constexpr absl::Duration kLeastPause = absl::Milliseconds(100);
 constexpr absl::Duration kLongestPause = absl::Seconds(2);
 
 // A connection that lives so long ends a row of failures.
@@ -62,8 +63,12 @@ void Connection::Link::Enqueue(Command command) {
     return;
   }
   if (!unreachable_.ok()) {
-    Finish(command.done, unreachable_);
-    return;
+    // Who waits for an answer is worth another attempt, if the last one is not quite new.
+    if (!pausing_ || command.done == nullptr || Clock::Real().Now() < asks_again_) {
+      Finish(command.done, unreachable_);
+      return;
+    }
+    pausing_ = false;
   }
   if (queue_.size() >= kMaxQueued || queued_bytes_ + command.bytes > kMaxQueuedBytes) {
     Finish(command.done, absl::UnavailableError(fmt::format(
@@ -110,9 +115,9 @@ void Connection::Link::Run() {
       ++failures;
     }
     // Up to 0.1 s after a loss, so that the clients of a server do not return as one; then 0.2 s,
-    // 0.4 s … 2 s, each drawn from its upper half.
+    // 0.4 s … 2 s, each drawn from its upper half, or until somebody asks.
     const absl::Duration longest =
-        std::min(kLongestPause, absl::Milliseconds(100) * (1 << std::min(failures, 10)));
+        std::min(kLongestPause, kLeastPause * (1 << std::min(failures, 10)));
     const double part = failures == 0 ? RandomUnit() : 0.5 + 0.5 * RandomUnit();
     if (!Pause(longest * part)) break;
   }
@@ -236,11 +241,15 @@ void Connection::Link::GiveUp(const absl::Status& status) {
 
 // False when the connection is to be closed instead.
 bool Connection::Link::Pause(absl::Duration pause) {
-  const absl::Time end = Clock::Real().Now() + pause;
+  const absl::Time start = Clock::Real().Now();
   MutexLock lock(mutex_);
-  for (absl::Time now = Clock::Real().Now(); !closing_ && now < end; now = Clock::Real().Now()) {
-    changed_.WaitFor(mutex_, end - now);
+  asks_again_ = start + kLeastPause;
+  pausing_ = true;
+  for (absl::Time now = start; !closing_ && pausing_ && now < start + pause;
+       now = Clock::Real().Now()) {
+    changed_.WaitFor(mutex_, start + pause - now);
   }
+  pausing_ = false;
   return !closing_;
 }
 

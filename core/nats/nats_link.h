@@ -76,6 +76,8 @@ class Connection::Link : public std::enable_shared_from_this<Link> {
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;
   bool full_ ABSL_GUARDED_BY(mutex_) = false;         // the log knows
   absl::Status unreachable_ ABSL_GUARDED_BY(mutex_);  // since all servers were tried in vain
+  bool pausing_ ABSL_GUARDED_BY(mutex_) = false;      // before they are tried again
+  absl::Time asks_again_ ABSL_GUARDED_BY(mutex_);     // who asks from then on ends the pause
   uint64_t lost_session_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status lost_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::shared_ptr<const Subscription>> subscriptions_ ABSL_GUARDED_BY(mutex_);

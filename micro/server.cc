@@ -6,15 +6,13 @@
 #include <set>
 #include <utility>
 
-#include "core/async.h"
 #include "core/log.h"
-#include "core/mutex.h"
 #include "core/plugin_table.h"
 #include "core/random.h"
 #include "core/status_macros.h"
-#include "core/task_scope.h"
 #include "micro/address.h"
 #include "micro/endpoint_value.h"
+#include "micro/registration.h"
 #include "micro/subscriptions.h"
 #include "micro/wire.h"
 
@@ -40,15 +38,10 @@ class RegisteringServer final : public Server {
       : options_(std::move(options)),
         registry_(std::move(registry)),
         broker_(broker),
-        subscriptions_(std::move(broker)) {
+        subscriptions_(std::move(broker)),
+        registration_(options_, registry_) {
     if (options_.id.empty()) options_.id = RandomUuid();
     if (options_.wire.empty()) options_.wire = "grpc";
-    std::tie(loop_ctx_, stop_loop_) = WithCancel(Context());
-  }
-
-  ~RegisteringServer() override {
-    stop_loop_();
-    scope_.Join();
   }
 
   void Handle(Handler handler) override { handlers_.push_back(std::move(handler)); }
@@ -64,13 +57,13 @@ class RegisteringServer final : public Server {
     CO_ASSIGN_OR_RETURN(const ListenAddress address, ParseListenAddress(options_.address));
     CO_ASSIGN_OR_RETURN(const int port, StartOnFreePort(**wire, address, *endpoints));
     wire_ = *std::move(wire);
-    MakeRecord(JoinHostPort(AdvertisedHost(address.host), port));
+    registry::Service record = MakeRecord(JoinHostPort(AdvertisedHost(address.host), port));
     log::Info("listening",
               {{"service", options_.name},
                {"address", JoinHostPort(address.host.empty() ? "0.0.0.0" : address.host, port)},
-               {"advertised", record_.nodes[0].address},
+               {"advertised", record.nodes[0].address},
                {"wire", options_.wire}});
-    absl::Status status = co_await RegisterOnce(ctx);
+    absl::Status status = co_await registration_.Begin(ctx, std::move(record));
     // What the registry will never take is a mistake to mend; anything else may pass, and the
     // server serves on.
     if (status.ok() || !absl::IsInvalidArgument(status)) {
@@ -80,19 +73,13 @@ class RegisteringServer final : public Server {
       (void)co_await Stop(Context());
       co_return status;
     }
-    if (options_.register_interval > absl::ZeroDuration()) Spawn(scope_, RegisterLoop());
+    registration_.Continue();
     co_return absl::OkStatus();
   }
 
   Task<absl::Status> Stop(Context ctx) override {
     if (wire_ == nullptr) co_return absl::OkStatus();
-    stop_loop_();
-    co_await scope_.Done();
-    // A registration whose answer was lost is taken back too, but only one that was certain is owed
-    // an answer here.
-    const bool certain = registered_;
-    absl::Status status = co_await Deregister(ctx);
-    if (!certain) status = absl::OkStatus();
+    const absl::Status status = co_await registration_.End(ctx);
     co_await subscriptions_.Stop(WithTimeout(Context(), options_.grace));
     co_await wire_->Stop(options_.grace);
     wire_.reset();
@@ -100,7 +87,7 @@ class RegisteringServer final : public Server {
   }
 
   const ServerOptions& options() const override { return options_; }
-  registry::Service record() const override { return record_; }
+  registry::Service record() const override { return registration_.record(); }
 
  private:
   // All endpoints with the wrappers around them; INVALID_ARGUMENT or ALREADY_EXISTS for what is
@@ -129,22 +116,18 @@ class RegisteringServer final : public Server {
     return served;
   }
 
-  void MakeRecord(const std::string& address) {
-    record_ = {.name = options_.name,
-               .version = options_.version,
-               .metadata = {},
-               .endpoints = {},
-               .nodes = {}};
+  registry::Service MakeRecord(const std::string& address) const {
+    registry::Service record{.name = options_.name, .version = options_.version};
     for (const Handler& handler : handlers_) {
       if (handler.internal) continue;
       for (const HandlerEndpoint& endpoint : handler.endpoints)
-        record_.endpoints.push_back(RecordOf(endpoint));
+        record.endpoints.push_back(RecordOf(endpoint));
     }
     std::sort(
-        record_.endpoints.begin(), record_.endpoints.end(),
+        record.endpoints.begin(), record.endpoints.end(),
         [](const registry::Endpoint& a, const registry::Endpoint& b) { return a.name < b.name; });
     for (registry::Endpoint& subscriber : subscriptions_.Records())
-      record_.endpoints.push_back(std::move(subscriber));
+      record.endpoints.push_back(std::move(subscriber));
     registry::Node node{.id = options_.name + "-" + options_.id,
                         .address = options_.advertise.empty() ? address : options_.advertise,
                         .metadata = options_.metadata};
@@ -153,67 +136,8 @@ class RegisteringServer final : public Server {
     node.metadata["protocol"] = wire_->protocol();
     node.metadata["registry"] = registry_->name();
     if (broker_ != nullptr) node.metadata["broker"] = broker_->name();
-    record_.nodes.push_back(std::move(node));
-  }
-
-  // One turn of registration: asks the check, then registers with up to three attempts. A failure
-  // is logged; the answer is for Start.
-  Task<absl::Status> RegisterOnce(Context ctx) {
-    if (options_.register_check != nullptr) {
-      const absl::Status ready = co_await options_.register_check(ctx);
-      if (!ready.ok()) {
-        log::Warn("the register check failed; the node stays out of the registry",
-                  {{"service", options_.name}, {"error", ready}});
-        (void)co_await Deregister(ctx);  // where that fails, the next turn tries again
-        co_return absl::OkStatus();
-      }
-    }
-    absl::Status status;
-    for (int attempt = 0; attempt < 3; ++attempt) {
-      if (attempt > 0 &&
-          !(co_await Sleep(ctx, attempt == 1 ? absl::Milliseconds(100) : absl::Milliseconds(600)))
-               .ok()) {
-        break;
-      }
-      maybe_listed_ = true;
-      status = co_await registry_->Register(ctx, record_, {.ttl = options_.register_ttl});
-      if (status.ok() || absl::IsInvalidArgument(status)) break;
-    }
-    if (absl::IsInvalidArgument(status)) {
-      log::Error("the registry refuses the record",
-                 {{"service", options_.name}, {"registry", registry_->name()}, {"error", status}});
-    } else if (!status.ok()) {
-      log::Error("could not register; trying again at the next interval",
-                 {{"service", options_.name}, {"registry", registry_->name()}, {"error", status}});
-    } else if (!std::exchange(registered_, true)) {
-      log::Info("registered", {{"service", options_.name},
-                               {"node", record_.nodes[0].id},
-                               {"address", record_.nodes[0].address},
-                               {"registry", registry_->name()}});
-    }
-    co_return status;
-  }
-
-  // Takes the record out of the registry, if it may be there.
-  Task<absl::Status> Deregister(Context ctx) {
-    if (!maybe_listed_) co_return absl::OkStatus();
-    absl::Status status = co_await registry_->Deregister(ctx, record_);
-    if (status.ok()) {
-      maybe_listed_ = registered_ = false;
-      log::Info("deregistered", {{"service", options_.name}, {"node", record_.nodes[0].id}});
-    } else {
-      log::Warn("could not deregister", {{"service", options_.name}, {"error", status}});
-    }
-    co_return status;
-  }
-
-  Task<void> RegisterLoop() {
-    while (true) {
-      // A tenth of jitter, so that the nodes of a fleet do not refresh as one.
-      const double jitter = 0.9 + 0.2 * RandomUnit();
-      if (!(co_await Sleep(loop_ctx_, options_.register_interval * jitter)).ok()) co_return;
-      (void)co_await RegisterOnce(loop_ctx_);
-    }
+    record.nodes.push_back(std::move(node));
+    return record;
   }
 
   ServerOptions options_;
@@ -221,14 +145,8 @@ class RegisteringServer final : public Server {
   const std::shared_ptr<broker::Broker> broker_;
   Subscriptions subscriptions_;
   std::vector<Handler> handlers_;
+  Registration registration_;
   std::unique_ptr<ServerWire> wire_;
-  registry::Service record_;
-  // Written by Start, then the loop, then Stop: one after the other.
-  bool maybe_listed_ = false;  // since a registration was sent, whatever its answer
-  bool registered_ = false;
-  Context loop_ctx_;
-  CancelFunction stop_loop_;
-  TaskScope scope_;
 };
 
 }  // namespace

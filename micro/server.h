@@ -65,9 +65,10 @@ class Server {
   // answered by Start.
   virtual void Subscribe(Subscriber subscriber) = 0;
 
-  // Listens, registers (three attempts; when all fail the server serves on and the loop tries
-  // again) and keeps registering every interval; then subscribes. INVALID_ARGUMENT, UNAVAILABLE: an
-  // option or address that does not work; the message names its flag.
+  // Listens, registers and keeps registering every interval, and subscribes. While the registry
+  // cannot be reached the server serves on, and tries again: three times at first, then 1 s, 2 s …
+  // later, at most an interval. INVALID_ARGUMENT, UNAVAILABLE: an option or address that does not
+  // work; the message names its flag.
   virtual Task<absl::Status> Start(Context ctx) = 0;
 
   // Deregisters, unsubscribes, stops accepting, waits for running calls at most `grace`, cancels

@@ -18,9 +18,11 @@ void Tune(TcpSocket& socket) {
   ErrorCode ignored;
   socket.set_option(Tcp::no_delay(true), ignored);
   socket.set_option(asio::socket_base::keep_alive(true), ignored);
-  // A peer that answers nothing for a minute is gone.
+  // A peer that answers nothing for a minute is gone, be it to probes of an idle connection or to
+  // bytes that were sent, for which there are no probes.
   for (const auto& [option, value] :
-       {std::pair(TCP_KEEPIDLE, 30), std::pair(TCP_KEEPINTVL, 10), std::pair(TCP_KEEPCNT, 3)}) {
+       {std::pair(TCP_KEEPIDLE, 30), std::pair(TCP_KEEPINTVL, 10), std::pair(TCP_KEEPCNT, 3),
+        std::pair(TCP_USER_TIMEOUT, 60'000)}) {
     ::setsockopt(socket.native_handle(), IPPROTO_TCP, option, &value, sizeof(value));
   }
 }

@@ -8,6 +8,9 @@
 namespace micro::grpc_wire {
 namespace {
 
+constexpr int kPingEveryMs = 6 * 60 * 1000;
+constexpr int kVanishedAfterMs = 10 * 1000;
+
 int DialMillis(absl::Duration timeout) {
   return static_cast<int>(
       absl::ToInt64Milliseconds(std::clamp(timeout, absl::Milliseconds(1), absl::Hours(24))));
@@ -64,6 +67,10 @@ std::shared_ptr<Connections> Pool::Open(const std::string& address) const {
     arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, DialMillis(options_.dial_timeout));
     arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
     arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5000);
+    // Pings on a connection with calls: no more often than servers suffer (grpc-go: 5 min). With them
+    // on, bytes that nobody acknowledges end the connection after the timeout (TCP_USER_TIMEOUT).
+    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kPingEveryMs);
+    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kVanishedAfterMs);
     if (!options_.tls_server_name.empty())
       arguments.SetSslTargetNameOverride(options_.tls_server_name);
     channels.push_back(grpc::CreateCustomChannel(address, credentials_, arguments));

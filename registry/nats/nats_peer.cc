@@ -78,7 +78,7 @@ void NatsPeer::TellAll(Action action) {
   for (const Service& service : records_.Find("")) Tell(action, service);
 }
 
-nats::Receipt NatsPeer::Register(const Service& service, absl::Duration ttl) {
+NatsRegistration NatsPeer::Register(const Service& service, absl::Duration ttl) {
   absl::Time expires = absl::InfiniteFuture();
   if (ttl > absl::ZeroDuration()) {
     expires = Clock::Real().Now() + ttl;
@@ -90,9 +90,15 @@ nats::Receipt NatsPeer::Register(const Service& service, absl::Duration ttl) {
   }
   MutexLock lock(mutex_);
   Subscribe(hears_queries_, query_subject_, &NatsPeer::OnQuery);
-  records_.Register(service, expires);
-  return connection_->Publish(
-      {.subject = watch_subject_, .payload = NatsEventJson({Action::kCreate, service})});
+  return {.number = records_.Register(service, expires),
+          .told = connection_->Publish(
+              {.subject = watch_subject_, .payload = NatsEventJson({Action::kCreate, service})})};
+}
+
+void NatsPeer::Withdraw(const Service& service, const NatsRegistration& registration) {
+  MutexLock lock(mutex_);
+  const Service withdrawn = records_.Withdraw(service, registration.number);
+  if (!withdrawn.nodes.empty()) Tell(Action::kDelete, withdrawn);
 }
 
 nats::Receipt NatsPeer::Deregister(const Service& service) {

@@ -29,6 +29,12 @@ struct NatsLookup {
   std::shared_ptr<OneShot<bool>> closed;  // set, with an error, when the peer goes
 };
 
+// One registration, and whether the server has heard of it.
+struct NatsRegistration {
+  uint64_t number;
+  nats::Receipt told;
+};
+
 // What NATS calls back holds it weakly.
 class NatsPeer : public std::enable_shared_from_this<NatsPeer> {
  public:
@@ -37,8 +43,11 @@ class NatsPeer : public std::enable_shared_from_this<NatsPeer> {
 
   // Answers for a record from now on, until its TTL has passed (zero: without end), and tells the
   // others: now, and again when there is a connection after there was none.
-  nats::Receipt Register(const Service& service, absl::Duration ttl);
+  NatsRegistration Register(const Service& service, absl::Duration ttl);
   nats::Receipt Deregister(const Service& service);
+
+  // Takes back what was new with a registration, and says so.
+  void Withdraw(const Service& service, const NatsRegistration& registration);
 
   // As Deregister, without a word.
   void Forget(const Service& service);

@@ -9,10 +9,16 @@ Service WithoutNodes(const Service& service) {
 
 }  // namespace
 
-void NatsRecords::Register(const Service& service, absl::Time expires) {
+uint64_t NatsRecords::Register(const Service& service, absl::Time expires) {
+  const uint64_t number = ++registrations_;
   Record& record = records_[{service.name, service.version}];
   record.service = WithoutNodes(service);
-  for (const Node& node : service.nodes) record.nodes[node.id] = {node, expires};
+  for (const Node& node : service.nodes) {
+    const uint64_t first =
+        record.nodes.try_emplace(node.id, Entry{.first = number}).first->second.first;
+    record.nodes[node.id] = {.node = node, .expires = expires, .first = first, .last = number};
+  }
+  return number;
 }
 
 void NatsRecords::Deregister(const Service& service) {
@@ -20,6 +26,18 @@ void NatsRecords::Deregister(const Service& service) {
   if (record == records_.end()) return;
   for (const Node& node : service.nodes) record->second.nodes.erase(node.id);
   if (record->second.nodes.empty()) records_.erase(record);
+}
+
+Service NatsRecords::Withdraw(Service service, uint64_t registration) {
+  const auto record = records_.find({service.name, service.version});
+  std::erase_if(service.nodes, [&](const Node& node) {
+    if (record == records_.end()) return true;
+    const auto entry = record->second.nodes.find(node.id);
+    return entry == record->second.nodes.end() || entry->second.first != registration ||
+           entry->second.last != registration;
+  });
+  Deregister(service);
+  return service;
 }
 
 std::vector<Service> NatsRecords::Find(std::string_view name) const {

@@ -3,6 +3,7 @@
 // It neither sends nor waits, and has no lock: the caller does, on its own clock.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -16,9 +17,13 @@ namespace micro::registry {
 
 class NatsRecords {
  public:
-  // Adds or replaces the nodes of `service`, until `expires`.
-  void Register(const Service& service, absl::Time expires);
+  // Adds or replaces the nodes of `service`, until `expires`. The number of this registration.
+  uint64_t Register(const Service& service, absl::Time expires);
   void Deregister(const Service& service);
+
+  // Takes out the nodes that came with this registration and have seen no other; what is left of
+  // `service` in its answer are those.
+  Service Withdraw(Service service, uint64_t registration);
 
   // The record of each version, sorted by name and version; of all services when `name` is empty.
   std::vector<Service> Find(std::string_view name) const;
@@ -30,8 +35,9 @@ class NatsRecords {
 
  private:
   struct Entry {
-    Node node;
-    absl::Time expires;
+    Node node = {};
+    absl::Time expires = {};
+    uint64_t first = 0, last = 0;  // registrations that brought it
   };
   struct Record {
     Service service;                     // without nodes
@@ -39,6 +45,7 @@ class NatsRecords {
   };
 
   std::map<std::pair<std::string, std::string>, Record> records_;  // by name and version
+  uint64_t registrations_ = 0;
 };
 
 }  // namespace micro::registry

@@ -39,6 +39,18 @@ TEST(NatsRecords, ARecordWithoutNodesIsGone) {
   EXPECT_TRUE(records.empty());
 }
 
+TEST(NatsRecords, ARegistrationCanBeTakenBackButNotAnother) {
+  NatsRecords records;
+  const uint64_t first = records.Register(Record("greeter", "1", "a"), absl::InfiniteFuture());
+  Service both = Record("greeter", "1", "a");
+  both.nodes.push_back({"b", "10.0.0.1:1", {}});
+  const uint64_t second = records.Register(both, absl::InfiniteFuture());
+  EXPECT_THAT(records.Withdraw(Record("greeter", "1", "a"), first).nodes, IsEmpty());
+  EXPECT_EQ(records.Withdraw(both, second), Record("greeter", "1", "b"));
+  EXPECT_THAT(records.Find("greeter"), ElementsAre(Record("greeter", "1", "a")));
+  EXPECT_THAT(records.Withdraw(Record("other", "1", "a"), second).nodes, IsEmpty());
+}
+
 TEST(NatsRecords, NodesExpireUnlessTheyAreRefreshed) {
   NatsRecords records;
   records.Register(Record("greeter", "1", "a"), kStart + absl::Seconds(60));

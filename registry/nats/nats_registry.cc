@@ -35,8 +35,8 @@ class NatsRegistry final : public Registry {
 
   std::string_view name() const override { return "nats"; }
 
-  // The record is kept, and told as soon as there is a server, even if there is none now: until its
-  // TTL ends it, or Deregister.
+  // A node that is there already stays when this fails, and is told as soon as there is a server: its
+  // TTL has started anew.
   Task<absl::Status> Register(Context ctx, Service service, RegisterOptions options) override {
     CO_RETURN_IF_ERROR(ctx.status());
     CO_RETURN_IF_ERROR(Validate(service));
@@ -46,8 +46,13 @@ class NatsRegistry final : public Registry {
                                                        std::string(read.status().message())));
     }
     const std::shared_ptr<NatsPeer> peer = peer_;
-    absl::Status told = co_await peer->Register(service, options.ttl).Wait(ctx);
-    if (absl::IsInvalidArgument(told)) peer->Forget(service);  // no peer could be answered
+    const NatsRegistration registration = peer->Register(service, options.ttl);
+    const absl::Status told = co_await registration.told.Wait(ctx);
+    if (absl::IsInvalidArgument(told)) {
+      peer->Forget(service);  // no question for it could be answered
+    } else if (!told.ok()) {
+      peer->Withdraw(service, registration);
+    }
     co_return told;
   }
 

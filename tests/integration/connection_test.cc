@@ -2,12 +2,15 @@
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <set>
 #include <thread>
 
@@ -164,6 +167,41 @@ TEST_F(Connection, IsSharedByAllCallsToANode) {
 TEST_F(Connection, IsOneOfAsManyAsThePoolHas) {
   RunningGreeter server(GreeterOptions(registry_));
   EXPECT_THAT(Remotes(registry_, {.pool_size = 3}, 9), SizeIs(3));
+}
+
+// How long bytes to a node may go unacknowledged before the connection is given up: of this process's
+// connection to `port`.
+std::chrono::milliseconds UserTimeoutTo(int port) {
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    const int fd = std::atoi(entry.path().filename().c_str());
+    sockaddr_storage peer = {};
+    socklen_t size = sizeof(peer);
+    if (getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) != 0) continue;
+    if (peer.ss_family != AF_INET && peer.ss_family != AF_INET6) continue;
+    // The port is at the same place in both.
+    if (ntohs(reinterpret_cast<const sockaddr_in*>(&peer)->sin_port) != port) continue;
+    unsigned timeout = 0;
+    size = sizeof(timeout);
+    EXPECT_EQ(getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, &size), 0);
+    return std::chrono::milliseconds(timeout);
+  }
+  ADD_FAILURE() << "no connection to port " << port;
+  return {};
+}
+
+// What a machine that vanishes leaves behind: its connections, and nobody to acknowledge anything.
+TEST_F(Connection, IsGivenUpWhenNobodyAcknowledgesForSomeSeconds) {
+  RunningGreeter server(GreeterOptions(registry_));
+  const int port = PortOf(server.address());
+  {
+    auto caller = NewCaller(registry_);
+    ASSERT_THAT(Hello(*caller, server.address()), IsOk());
+    EXPECT_EQ(UserTimeoutTo(port), std::chrono::seconds(10));
+  }
+  RunningGreeter other(GreeterOptions(OwnRegistry()));
+  auto json_caller = NewCaller(registry_, {.content_type = "application/json"});
+  ASSERT_THAT(Hello(*json_caller, other.address()), IsOk());
+  EXPECT_EQ(UserTimeoutTo(PortOf(other.address())), std::chrono::minutes(1));
 }
 
 }  // namespace

@@ -100,6 +100,43 @@ TEST_F(ScriptedLifecycle, ServesWhileTheRegistryIsDownAndRegistersLater) {
   EXPECT_TRUE(Eventually([&] { return discovery_.Lists(); }));
 }
 
+size_t Count(const std::string& text, const std::string& part) {
+  size_t count = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
+TEST_F(ScriptedLifecycle, SaysOnceThatTheRegistryIsDownAndOnceThatItIsBack) {
+  ::testing::internal::CaptureStderr();
+  script_.down = true;
+  RunningGreeter server(ScriptedOptions());
+  for (int outage = 0; outage < 2; ++outage) {
+    script_.down = true;
+    const int before = script_.registrations;
+    EXPECT_TRUE(Eventually([&] { return script_.registrations >= before + 10; }));
+    script_.down = false;
+    EXPECT_TRUE(Eventually([&] { return script_.registrations >= before + 20; }));
+  }
+  server.Stop();
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(Count(log, "WARN could not register; trying on service=helloworld"), 2u) << log;
+  EXPECT_EQ(Count(log, "INFO registered service=helloworld"), 1u) << log;
+  EXPECT_EQ(Count(log, "INFO registered again service=helloworld"), 1u) << log;
+}
+
+TEST_F(ScriptedLifecycle, TriesOnUntilItIsRegisteredAlsoWithoutAnInterval) {
+  ServiceOptions options = ScriptedOptions();
+  options.server.register_interval = absl::ZeroDuration();
+  script_.down = true;
+  RunningGreeter server(std::move(options));
+  EXPECT_FALSE(discovery_.Lists());
+  script_.down = false;
+  EXPECT_TRUE(Eventually([&] { return discovery_.Lists(); }));
+  const int registrations = script_.registrations;
+  server.Stop();
+  EXPECT_EQ(script_.registrations, registrations);
+}
+
 TEST_F(ScriptedLifecycle, TakesBackARegistrationWhoseAnswerWasLost) {
   script_.answers_get_lost = true;
   auto [ctx, cancel] = WithCancel(Context());

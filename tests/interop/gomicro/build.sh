@@ -3,20 +3,13 @@
 # $XDG_CACHE_HOME/micro-cpp/gomicro (~/.cache/micro-cpp/gomicro). Generated code stays there too, and a second run takes a second.
 # v5/ holds the sources; those of v4 are the same with the import path replaced, and v4's own files in place of v5's.
 #
-#   build.sh                     needs protoc, and Go: the release that go.mod names, or one from 1.21 on, which fetches it
+#   build.sh                     needs protoc and Go
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 folder="${XDG_CACHE_HOME:-$HOME/.cache}/micro-cpp/gomicro"
 package=interop/helloworld
 
-wanted=$(sed -n 's/^go //p' "$here/v5/go.mod")
-go=$(command -v go || ls /usr/local/go/bin/go /usr/lib/go-1.*/bin/go 2>/dev/null | sort -V | tail -n 1) || true
-has=$("${go:-false}" env GOVERSION 2>/dev/null || true)
-if [[ -z "$has" ]] || ! printf '%s\n' go1.21 "$has" | sort -VC; then
-  echo "build.sh: needs Go $wanted, and there is ${has:-none}; on Debian 12 with bookworm-backports among apt's sources:" \
-    "apt-get install -t bookworm-backports golang-go (it fetches Go $wanted by itself)" >&2
-  exit 1
-fi
+go=$("$here/../find_go.sh")
 
 for version in v5 v4; do
   programs=(./service ./client)
@@ -31,7 +24,7 @@ for version in v5 v4; do
   fi
   cd "$work/src"
   "$go" mod download || {
-    echo "build.sh: could not download the modules of tests/interop/gomicro/$version/go.mod: is there a Go module proxy ($go env GOPROXY)?" >&2
+    echo "build.sh: could not download the modules of tests/interop/gomicro/$version/go.mod: modules come from \`go env GOPROXY\`" >&2
     exit 1
   }
   "$go" build -o "$work/bin/" tool

@@ -43,24 +43,15 @@ build() {
   binaries=$(./bazelw info bazel-bin 2>/dev/null)
 }
 
-# need_go: ends the suite where there is no Go, and says how to get it. $go is the command then. From 1.21 on Go fetches the release that a
-# go.mod names by itself.
-need_go() {
-  local has
-  go=$(command -v go || ls /usr/local/go/bin/go /usr/lib/go-1.*/bin/go 2>/dev/null | sort -V | tail -n 1)
-  has=$("${go:-false}" env GOVERSION 2>/dev/null)
-  if [[ -z "$has" ]] || ! printf '%s\n' go1.21 "$has" | sort -VC; then
-    fail "go" "needs Go 1.24, or one from 1.21 on, which fetches it; there is ${has:-none}. On Debian 12 with bookworm-backports among \
-apt's sources: apt-get install -t bookworm-backports golang-go"
-    finish
-  fi
-}
-
 # build_go FOLDER PACKAGE…: programs of the Go module in that folder, into $work; ends the suite when that fails.
 build_go() {
   local folder=$1
   shift
-  need_go
+  local go
+  go=$(tests/interop/find_go.sh 2>&1) || {
+    fail "go" "$go"
+    finish
+  }
   "$go" build -C "$folder" -o "$work/" "$@" >"$work/go.log" 2>&1 || {
     fail "go" "$* of $folder do not build (modules come from \`go env GOPROXY\`): $(cat "$work/go.log")"
     finish

@@ -55,6 +55,7 @@ check "fail as JSON" 1 'error id="helloworld" code=404 .*' --call=fail --content
 check "an unknown content type" 1 'error id="go.micro.client" code=500 .*' --call=hello --content_type=application/nosuch
 check "many calls" 0 "sent=200 ok=200 failed=0" --call=hello --repeat=200
 check "many streams" 0 "sent=50 ok=50 failed=0" --call=chat --repeat=50
+check "an unknown endpoint" 1 "error id=\"$name\" code=501 detail=\"unknown service Greeter.Nosuch\" status=\"Not Implemented\"" --call=nosuch
 check "an unknown service" 1 "error id=\"go.micro.client\" code=500 detail=\"service $name-nosuch: not found\" .*" \
   --call=hello --service="$name-nosuch"
 

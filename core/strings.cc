@@ -6,10 +6,6 @@
 
 namespace micro {
 
-bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
-  return absl::EqualsIgnoreCase(ToAbsl(a), ToAbsl(b));
-}
-
 std::vector<std::string> SplitList(std::string_view text, char separator) {
   std::vector<std::string> pieces;
   for (absl::string_view piece : absl::StrSplit(ToAbsl(text), separator)) {

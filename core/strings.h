@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
 
 namespace micro {
@@ -14,7 +15,9 @@ inline absl::string_view ToAbsl(std::string_view text) { return {text.data(), te
 inline std::string_view ToStd(absl::string_view text) { return {text.data(), text.size()}; }
 
 // Whether two texts are equal when ASCII letters are compared without their case.
-bool EqualsIgnoreCase(std::string_view a, std::string_view b);
+inline bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && absl::EqualsIgnoreCase(ToAbsl(a), ToAbsl(b));
+}
 
 // `text` cut at each `separator`, blanks around a piece removed, empty pieces left out: how every
 // comma list of a flag is read.

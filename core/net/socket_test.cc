@@ -53,7 +53,7 @@ class BlockingSocket {
     auto buffer = std::make_shared<std::string>(size, '\0');
     OnLoop(*loop_, [&] {
       socket_->Read(buffer->data(), size, [buffer, result](absl::Status status, size_t count) {
-        if (!status.ok()) return result->set_value(status);
+        if (!status.ok()) return result->set_value(std::move(status));
         result->set_value(buffer->substr(0, count));
       });
     });
@@ -75,7 +75,8 @@ class BlockingSocket {
     auto result = std::make_shared<std::promise<absl::Status>>();
     auto kept = std::make_shared<std::string>(std::move(bytes));
     OnLoop(*loop_, [&] {
-      socket_->Write(*kept, [kept, result](absl::Status status) { result->set_value(status); });
+      socket_->Write(*kept,
+                     [kept, result](absl::Status status) { result->set_value(std::move(status)); });
     });
     return result->get_future();
   }

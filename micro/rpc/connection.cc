@@ -50,6 +50,7 @@ Connection::Connection(std::shared_ptr<ServerState> state, OnLoop& on,
 
 Connection::~Connection() {
   if (!closed_) on_.Remove(*this);  // the loop is gone, and what was under way with it
+  on_.Rebuffer(buffered_, 0);
   state_->Leave();
 }
 
@@ -64,8 +65,15 @@ bool Connection::IsPaused() const {
 void Connection::StartRead() {
   if (reading_ || closed_ || peer_ended_) return;
   if (!last_taken_ && IsPaused()) return;
-  reading_ = true;
   char* space = reader_.Space(read_size_);
+  const size_t before = std::exchange(buffered_, reader_.BufferSize());
+  on_.Rebuffer(before, buffered_);
+  if (buffered_ > kMostRead && buffered_ > before && !last_taken_ &&
+      on_.buffered() > state_->limits.unfinished_bytes) {
+    Refuse(503, "too many requests are not whole yet");
+    return Flush();
+  }
+  reading_ = true;
   socket_->Read(space, reader_.SpaceLeft(), [self = Ptr(this)](absl::Status status, size_t count) {
     self->OnRead(std::move(status), count);
   });
@@ -235,11 +243,12 @@ void Connection::AnswerNow(Answer answer) {
 }
 
 void Connection::PutOut(const Answer& answer, std::string_view text) {
-  const bool nothing_follows =
-      answers_.size() == 1 && streams_.empty() && !reader_.InMessage() && !answer.interim;
+  const bool is_refusal = answer.last && !text.starts_with(kStatusLine);
+  const bool nothing_follows = answers_.size() == 1 && streams_.empty() && !answer.interim &&
+                               (last_taken_ || !reader_.InMessage());
   if (draining_ && nothing_follows) last_taken_ = true;
-  last_said_ = answer.last || (last_taken_ && nothing_follows);
-  if (last_said_ && text.starts_with(kStatusLine)) {
+  last_said_ = is_refusal || (last_taken_ && nothing_follows);
+  if (last_said_ && !is_refusal) {
     out_.append(kStatusLine).append("Connection: close\r\n");
     text.remove_prefix(kStatusLine.size());
   }

@@ -131,8 +131,9 @@ class Connection final
   bool lingering_ = false;   // and it is waited for its end
   bool in_message_ = false;  // as the last turn left it
   bool closed_ = false;
-  size_t read_size_;  // grows while reads are full
-  size_t held_ = 0;   // bytes of answers that wait for those before them
+  size_t read_size_;     // grows while reads are full
+  size_t buffered_ = 0;  // as OnLoop knows it
+  size_t held_ = 0;      // bytes of answers that wait for those before them
 
   // Ticks
   uint64_t began_ = 0;  // the message that is not whole, or the lingering

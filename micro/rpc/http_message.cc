@@ -485,6 +485,8 @@ char* HttpReader::Space(size_t size) {
 
 size_t HttpReader::SpaceLeft() const { return parser_->capacity - parser_->end; }
 
+size_t HttpReader::BufferSize() const { return parser_->capacity; }
+
 void HttpReader::Commit(size_t count) { parser_->end += count; }
 
 absl::StatusOr<const HttpMessage*> HttpReader::Next() {

@@ -59,6 +59,7 @@ class HttpReader {
   // there.
   char* Space(size_t size);
   size_t SpaceLeft() const;
+  size_t BufferSize() const;  // all that it has taken from the heap for bytes
   void Commit(size_t count);
 
   // The next whole message; null: more bytes are needed. INVALID_ARGUMENT: these bytes are no HTTP

@@ -271,7 +271,7 @@ const Refused kRefusedRequests[] = {
     {"GET / HTTP/1.1\r\nA:\r\n c\r\n\r\n", 400, "second line"},
     {"GET / HTTP/1.1\r\nA: b\r\n \r\n\r\n", 400, "second line"},
     {"GET / HTTP/1.1\r\nA: b\r\n\tc\r\nB: d\r\n\r\n", 400, "second line"},
-    {{"GET / HTTP/1.1\r\nA: b\0c\r\n\r\n", 28}, 400, "bad value"},
+    {{"GET / HTTP/1.1\r\nA: b\0c\r\n\r\n", 26}, 400, "bad value"},
     {"GET / HTTP/1.1\r\nA: b\x7f\r\n\r\n", 400, "bad value"},
     {"GET / HTTP/1.1\r\nHost: a\r\nhost: b\r\n\r\n", 400, "two Host headers"},
     // What two readers could take for two lengths

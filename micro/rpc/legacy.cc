@@ -64,6 +64,10 @@ absl::StatusOr<std::string_view> ReadEnvelope(std::string_view body, Envelope& e
   return *payload;
 }
 
+std::string_view Bare(std::string_view content_type) {
+  return ToStd(absl::StripAsciiWhitespace(ToAbsl(content_type.substr(0, content_type.find(';')))));
+}
+
 uint64_t Number(std::string_view text) {
   uint64_t number = 0;
   std::from_chars(text.data(), text.data() + text.size(), number);
@@ -73,8 +77,7 @@ uint64_t Number(std::string_view text) {
 }  // namespace
 
 absl::StatusOr<LegacyFormat> LegacyFormat::Of(std::string_view content_type) {
-  const std::string_view type =
-      ToStd(absl::StripAsciiWhitespace(ToAbsl(content_type.substr(0, content_type.find(';')))));
+  const std::string_view type = Bare(content_type);
   const auto is = [&](std::string_view name) { return EqualsIgnoreCase(type, name); };
   if (is("application/json") || is("application/json-rpc")) {
     ASSIGN_OR_RETURN(const codec::Codec* codec, codec::ForContentType("application/json"));
@@ -85,6 +88,12 @@ absl::StatusOr<LegacyFormat> LegacyFormat::Of(std::string_view content_type) {
     return LegacyFormat(/*json=*/false, *codec);
   }
   return absl::InvalidArgumentError(fmt::format("unsupported Content-Type: {}", content_type));
+}
+
+bool LegacyFormat::IsNamedBy(std::string_view content_type) {
+  const std::string_view type = Bare(content_type);
+  return EqualsIgnoreCase(type, "application/json-rpc") ||
+         EqualsIgnoreCase(type, "application/proto-rpc");
 }
 
 std::string_view LegacyFormat::content_type() const {

@@ -1,7 +1,8 @@
 // The bodies of unary calls from before the Micro-* headers, in which method, id and error travel
-// beside the message: JSON-RPC 1.0 for application/json, protorpc for application/protobuf. A
-// go-micro client writes them to nodes whose metadata does not say `protocol`, a go-micro server
-// reads them where no Micro-* header says the endpoint.
+// beside the message: JSON-RPC 1.0 and protorpc. A go-micro client writes them, with the headers
+// too and as application/json-rpc and application/proto-rpc, to nodes whose metadata does not say
+// `protocol`; a go-micro server reads them under these types, and where no Micro-* header says the
+// endpoint.
 //
 // A small value without state; any thread.
 #pragma once
@@ -28,6 +29,9 @@ class LegacyFormat {
   // JSON-RPC for application/json and application/json-rpc, protorpc for application/protobuf,
   // application/proto-rpc and no content type. INVALID_ARGUMENT: `unsupported Content-Type: …`.
   static absl::StatusOr<LegacyFormat> Of(std::string_view content_type);
+
+  // Whether a content type is one of theirs alone: application/json-rpc, application/proto-rpc.
+  static bool IsNamedBy(std::string_view content_type);
 
   // The content type that it goes by: "application/json-rpc", "application/proto-rpc".
   std::string_view content_type() const;

@@ -60,7 +60,7 @@ class RpcServerWire final : public ServerWire {
     state_->Leave();
     if ((co_await state_->drained.Pop(WithTimeout(Context(), grace))).ok()) co_return;
     Each(&Connection::Cancel);
-    const Context once_more = WithTimeout(Context(), grace + absl::Seconds(5));
+    const Context once_more = WithTimeout(Context(), limits_.cancel_wait);
     if ((co_await state_->drained.Pop(once_more)).ok()) co_return;
     log::Error("handlers ignore their cancellation; leaving them behind",
                {{"service", options_.name}});

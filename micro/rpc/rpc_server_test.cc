@@ -403,6 +403,29 @@ TEST(RpcServer, AnswersJsonRpc) {
   EXPECT_THAT(HeaderOf(call("{}"), "Micro-Error"), HasSubstr("no method"));
 }
 
+// What a go-micro client sends to a node whose metadata has no protocol.
+TEST(RpcServer, AnswersLegacyBodiesBesideTheHeaders) {
+  ServedGreeter greeter;
+  Peer peer(greeter.port);
+  const std::string headers = "Micro-Endpoint: Greeter.Hello\nMicro-Id: 0\n";
+  const auto call = [&](const std::string& type, const std::string& body) {
+    peer.Send(Crlf("POST / HTTP/1.1\nContent-Type: " + type + "\n" + headers +
+                   "Content-Length: " + std::to_string(body.size()) + "\n\n") +
+              body);
+    return peer.Read();
+  };
+  EXPECT_EQ(BodyOf(call("application/json-rpc",
+                        R"({"method":"Greeter.Hello","params":[{"userName":"A"}],"id":"0"})"
+                        "\n")),
+            R"({"id":"0","result":{"userName":"Hello A"},"error":null})"
+            "\n");
+  const std::string response =
+      call("application/proto-rpc",
+           absl::HexStringToBytes("0000000f0a0d477265657465722e48656c6c6f000000030a0141"));
+  EXPECT_EQ(absl::BytesToHexString(ToAbsl(BodyOf(response))),
+            "0000000f0a0d477265657465722e48656c6c6f000000090a0748656c6c6f2041");
+}
+
 TEST(RpcServer, AnswersProtoRpc) {
   ServedGreeter greeter;
   Peer peer(greeter.port);

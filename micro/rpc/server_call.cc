@@ -140,7 +140,7 @@ void StartCall(Connection& connection, Connection::Answer& answer, const HttpMes
     connection.Finish(answer, scratch.text);
   };
 
-  if (incoming.legacy) {
+  if (incoming.legacy || LegacyFormat::IsNamedBy(incoming.content_type)) {
     const absl::StatusOr<LegacyFormat> legacy = LegacyFormat::Of(incoming.content_type);
     if (!legacy.ok()) return unsupported(legacy.status());
     form.legacy = *legacy;

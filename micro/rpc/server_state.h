@@ -25,7 +25,11 @@ struct ServerLimits {
   absl::Duration idle_timeout = absl::Minutes(3);
   // How long the peer may take to close a connection on which it was told the last.
   absl::Duration linger = absl::Seconds(1);
+  // How long a handler may go on after its cancellation, when the server stops.
+  absl::Duration cancel_wait = absl::Seconds(5);
   int connections = 10'000;
+  // Of requests that are not whole, on all connections of a loop; what would need more is refused.
+  size_t unfinished_bytes = 256 << 20;
   // Of one connection
   size_t calls = 64;                // at once; more of them wait in the peer
   size_t streams = 64;              // at once; more of them are refused
@@ -49,6 +53,10 @@ class OnLoop {
   // Ticks that take no less than `duration`.
   uint64_t TicksOf(absl::Duration duration) const;
 
+  // The buffers of all its connections.
+  size_t buffered() const { return buffered_; }
+  void Rebuffer(size_t before, size_t after) { buffered_ += after - before; }
+
   void Add(Connection& connection);
   void Remove(Connection& connection);
 
@@ -63,6 +71,7 @@ class OnLoop {
   net::Loop& loop_;
   const absl::Duration interval_;
   uint64_t tick_ = 0;
+  size_t buffered_ = 0;
   bool waiting_ = false;
   std::vector<Connection*> connections_;
   const std::unique_ptr<Ticker> ticker_;

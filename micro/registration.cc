@@ -66,6 +66,7 @@ Task<absl::Status> Registration::Turn(Context ctx, int attempts) {
     status = co_await registry_->Register(ctx, record_, {.ttl = options_.register_ttl});
     if (status.ok() || absl::IsInvalidArgument(status)) break;
   }
+  if (!status.ok() && !ctx.status().ok()) co_return status;  // it was given up
   if (!status.ok()) {
     ++failures_;
     Complain(absl::IsInvalidArgument(status) ? "the registry refuses the record"

@@ -12,7 +12,7 @@ expect "Hello Eve" "$($server --once --name=Eve --registry=memory --selector=p2c
 $server --registry=nosuch >"$TEST_TMPDIR/nosuch.out" 2>&1
 expect 1 $? "exit code with --registry=nosuch"
 expect 1 "$(wc -l <"$TEST_TMPDIR/nosuch.out")" "lines with --registry=nosuch"
-expect_in 'registry "nosuch" is not linked; linked: mdns, memory (flag --registry)' "$TEST_TMPDIR/nosuch.out" "nosuch"
+expect_in 'registry "nosuch" is not linked; linked: consul, etcd, mdns, memory, nats (flag --registry)' "$TEST_TMPDIR/nosuch.out" "nosuch"
 MICRO_REGISTER_TTL=soon $server --once >"$TEST_TMPDIR/ttl.out" 2>&1
 expect 1 $? "exit code with a bad MICRO_REGISTER_TTL"
 expect_in 'MICRO_REGISTER_TTL: "soon" is not a number of seconds' "$TEST_TMPDIR/ttl.out" "a bad MICRO_REGISTER_TTL"

@@ -97,7 +97,7 @@ std::vector<Event> View::Update(const Health& health, absl::Time now) {
 
 std::vector<Service> View::Doubted() const {
   std::vector<Service> services;
-  for (const auto& [version, service] : doubted_) services.push_back(service);
+  for (const auto& [version, service] : broken_ ? told_ : doubted_) services.push_back(service);
   return services;
 }
 

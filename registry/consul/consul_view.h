@@ -33,7 +33,8 @@ class View {
   // When Update wants to be called again even if Consul says nothing new.
   absl::Time due() const { return doubted_.empty() ? absl::InfiniteFuture() : doubt_ends_; }
 
-  // The nodes, by version, that are kept although Consul's last answer did not have them.
+  // The nodes, by version, that are kept although Consul's last answer did not have them; all of
+  // them between a break and the first answer.
   std::vector<Service> Doubted() const;
 
   bool empty() const { return told_.empty(); }

@@ -69,7 +69,9 @@ TEST(ConsulView, AFailingNodeIsGoneAtOnce) {
 
 TEST(ConsulView, KeepsTheNodesThatAnAgentLost) {
   View view({Version("1", {"a", "b"}), Version("2", {"c"})}, kGrace);
+  EXPECT_THAT(view.Doubted(), IsEmpty());
   view.Break();
+  EXPECT_THAT(view.Doubted(), testing::SizeIs(2));
   EXPECT_THAT(view.Update(Live({}), kStart), IsEmpty());
   EXPECT_EQ(view.due(), kStart + kGrace);
   EXPECT_EQ(view.Doubted(), (std::vector<Service>{Version("1", {"a", "b"}), Version("2", {"c"})}));

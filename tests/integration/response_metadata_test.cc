@@ -332,6 +332,33 @@ TEST_P(ResponseMetadataOverGrpc, WrappersSetAndSeeIt) {
   EXPECT_THAT(BlockOn(count()), IsOk());
 }
 
+TEST(ResponseMetadataOverRpc, GoesNowhereAndHoldsNobodyUp) {
+  ServiceOptions options = GreeterOptions(OwnRegistry());
+  options.server.wire = "rpc";
+  RunningGreeter server(std::move(options), std::make_shared<Labelling>());
+  auto caller = NewCaller(OwnRegistry(), {.wire = "rpc"});
+  helloworld::GreeterService greeter("helloworld", caller->client());
+  Metadata header = {{"of", "an earlier call"}}, trailer = header;
+  EXPECT_THAT(BlockOn(greeter.Hello(
+                  Context(), Named("x"),
+                  {.addresses = {server.address()}, .header = &header, .trailer = &trailer})),
+              IsOk());
+  EXPECT_THAT(header, IsEmpty());
+  EXPECT_THAT(trailer, IsEmpty());
+  const auto count = [&]() -> Task<absl::Status> {
+    helloworld::CountRequest request;
+    request.set_n(1);
+    CO_ASSIGN_OR_RETURN(
+        auto stream, co_await greeter.Count(Context(), request, {.addresses = {server.address()}}));
+    EXPECT_THAT(co_await stream.Header(), IsEmpty());
+    CO_RETURN_IF_ERROR((co_await stream.Recv()).status());
+    CO_RETURN_IF_ERROR((co_await stream.Recv()).status());
+    EXPECT_THAT(stream.Trailer(), IsEmpty());
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(BlockOn(count()), IsOk());
+}
+
 INSTANTIATE_TEST_SUITE_P(Codecs, ResponseMetadataOverGrpc,
                          ::testing::Values("application/grpc+proto", "application/json"),
                          [](const auto& info) {

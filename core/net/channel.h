@@ -41,6 +41,14 @@ class Channel : public boost::intrusive_ref_counter<Channel<Stream>, boost::thre
   const std::string& local() const { return local_; }
   const std::string& remote() const { return remote_; }
 
+  void SetReadLowWater(size_t bytes) {
+    if (!kPlain || bytes == read_low_water_) return;
+    read_low_water_ = bytes;
+    ErrorCode ignored;
+    stream_.lowest_layer().set_option(
+        asio::socket_base::receive_low_watermark(static_cast<int>(bytes)), ignored);
+  }
+
   bool writing() const { return writing_; }
   void set_writing(bool writing) { writing_ = writing; }
 
@@ -84,6 +92,7 @@ class Channel : public boost::intrusive_ref_counter<Channel<Stream>, boost::thre
   bool closed_ = false;
   bool writes_ended_ = false;
   bool writing_ = false;
+  size_t read_low_water_ = 1;
   std::string local_, remote_;
   Memory read_memory_, write_memory_;
 };
@@ -109,6 +118,8 @@ class ChannelSocket final : public Socket {
     }
     channel_->stream().async_read_some(asio::buffer(buffer, size), std::move(handler));
   }
+
+  void SetReadLowWater(size_t bytes) override { channel_->SetReadLowWater(bytes); }
 
   size_t TryWrite(std::string_view bytes) override {
     if constexpr (Channel<Stream>::kPlain) {

@@ -47,6 +47,11 @@ class Socket {
   virtual void Read(char* buffer, size_t size,
                     absl::AnyInvocable<void(absl::Status, size_t)> done) = 0;
 
+  // A Read that finds nothing waits until so many bytes have come, or the peer's end: one wake-up for
+  // a message that the peer writes in pieces. The caller knows that they will come, or lowers it in
+  // time, which ends the wait. 1 at first; over TLS of no effect.
+  virtual void SetReadLowWater(size_t bytes) = 0;
+
   // Writes what can be written at once and says how much that was: the cheap way out for most
   // answers. Zero while a Write runs, over TLS, and where the connection is lost: Write tells.
   virtual size_t TryWrite(std::string_view bytes) = 0;

@@ -88,6 +88,10 @@ class BlockingSocket {
     return count;
   }
 
+  void SetReadLowWater(size_t bytes) {
+    OnLoop(*loop_, [&] { socket_->SetReadLowWater(bytes); });
+  }
+
   void EndWrites() {
     OnLoop(*loop_, [&] { socket_->EndWrites(); });
   }
@@ -244,6 +248,26 @@ TEST_P(AnySocket, KnowsItsAddresses) {
   EXPECT_EQ(client_.remote(), server_.address());
   EXPECT_EQ(client_.local(), accepted_.remote());
   EXPECT_EQ(client_.remote(), accepted_.local());
+}
+
+TEST_P(AnySocket, WaitsForItsLowWaterItsLoweringOrTheEnd) {
+  client_.SetReadLowWater(6);
+  auto whole = client_.StartRead();
+  EXPECT_THAT(accepted_.Write("in "), IsOk());
+  if (!GetParam()) EXPECT_THAT(accepted_.Write("pieces"), IsOk());  // TLS has no low water
+  EXPECT_THAT(whole.get(), IsOkAndHolds(GetParam() ? "in " : "in pieces"));
+
+  auto lowered = client_.StartRead();
+  EXPECT_THAT(accepted_.Write("less"), IsOk());
+  client_.SetReadLowWater(1);
+  EXPECT_THAT(lowered.get(), IsOkAndHolds("less"));
+
+  client_.SetReadLowWater(6);
+  auto last = client_.StartRead();
+  EXPECT_THAT(accepted_.Write("end"), IsOk());
+  accepted_.EndWrites();
+  EXPECT_THAT(last.get(), IsOkAndHolds("end"));
+  EXPECT_EQ(client_.Read().status().code(), absl::StatusCode::kOutOfRange);
 }
 
 TEST_P(AnySocket, CarriesMoreThanTheKernelHolds) {

@@ -241,6 +241,25 @@ TEST_F(RpcClient, ReadsAnswersInPiecesInChunksAndUpToTheEnd) {
   wire_.reset();
 }
 
+TEST_F(RpcClient, WaitsForNothingThatIsNotComingFromANodeThatAnsweredInPieces) {
+  const std::vector<std::string> answers = {
+      "a long answer, in pieces", "a short one", "s",
+      std::string(100'000, 'l'),  "a short one", "and a longer one after it"};
+  ScriptedNode node({[&](Peer& peer) {
+    for (size_t i = 0; !peer.ReadRequest().empty(); ++i) {
+      // The first two as go-micro writes them; then all at once, which may be in the kernel already.
+      if (i < 2) {
+        peer.WriteByteByByte(AnswerOf(answers[i]));
+      } else {
+        peer.Write(AnswerOf(answers[i]));
+      }
+    }
+  }});
+  for (const std::string& answer : answers) EXPECT_THAT(Hello(node), IsOkAndHolds(answer));
+  EXPECT_EQ(node.connections(), 1);
+  wire_.reset();
+}
+
 TEST_F(RpcClient, GivesBackTheErrorThatTheHandlerAnswered) {
   const std::string json =
       R"({"id":"greeter","code":404,"detail":"no such user","status":"Not Found"})";

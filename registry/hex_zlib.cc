@@ -13,15 +13,31 @@ constexpr size_t kMaxInflated = 1 << 20;
 
 }  // namespace
 
-std::string HexDeflate(std::string_view text) {
-  uLongf size = compressBound(text.size());
-  std::string compressed(size, '\0');
-  // Fails only for want of room or memory; there is enough of both.
-  compress(reinterpret_cast<Bytef*>(compressed.data()), &size,
-           reinterpret_cast<const Bytef*>(text.data()), text.size());
-  compressed.resize(size);
+struct HexDeflater::Stream {
+  // It and what follows fail only for want of room or memory; there is enough of both.
+  Stream() { deflateInit(&zlib, Z_DEFAULT_COMPRESSION); }
+  ~Stream() { deflateEnd(&zlib); }
+
+  z_stream zlib = {};
+};
+
+HexDeflater::HexDeflater() : stream_(std::make_unique<Stream>()) {}
+HexDeflater::~HexDeflater() = default;
+
+std::string HexDeflater::operator()(std::string_view text) {
+  z_stream& zlib = stream_->zlib;
+  std::string compressed(deflateBound(&zlib, text.size()), '\0');
+  zlib.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+  zlib.avail_in = static_cast<uInt>(text.size());
+  zlib.next_out = reinterpret_cast<Bytef*>(compressed.data());
+  zlib.avail_out = static_cast<uInt>(compressed.size());
+  deflate(&zlib, Z_FINISH);
+  compressed.resize(compressed.size() - zlib.avail_out);
+  deflateReset(&zlib);
   return absl::BytesToHexString(ToAbsl(compressed));
 }
+
+std::string HexDeflate(std::string_view text) { return HexDeflater()(text); }
 
 absl::StatusOr<std::string> HexInflate(std::string_view hex, std::string_view what) {
   // absl::HexStringToBytes takes any character for a digit.

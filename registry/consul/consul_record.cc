@@ -187,12 +187,13 @@ bool IsCritical(const Json& entry) {
 }  // namespace
 
 std::vector<std::string> EncodeTags(const Tags& tags) {
+  HexDeflater deflate;
   std::vector<std::string> encoded;
   for (const auto& [key, value] : tags.metadata)
-    encoded.push_back("t-" + HexDeflate(ToText(Json{{key, value}})));
+    encoded.push_back("t-" + deflate(ToText(Json{{key, value}})));
   for (const Endpoint& endpoint : tags.endpoints)
-    encoded.push_back("e-" + HexDeflate(ToText(EndpointJson(endpoint))));
-  encoded.push_back("v-" + HexDeflate(tags.version));
+    encoded.push_back("e-" + deflate(ToText(EndpointJson(endpoint))));
+  encoded.push_back("v-" + deflate(tags.version));
   return encoded;
 }
 

@@ -71,6 +71,23 @@ double Child::CpuSeconds() const {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
+std::string GoMicroProgram(const std::string& name) {
+  const char* sources = std::getenv("BUILD_WORKSPACE_DIRECTORY");
+  if (sources == nullptr) return "";
+  const std::string build = std::string(sources) + "/tests/interop/gomicro/build.sh";
+  FILE* out = popen(build.c_str(), "r");
+  char line[4096] = "";
+  const bool printed = out != nullptr && fgets(line, sizeof(line), out) != nullptr;
+  if (!printed || pclose(out) != 0) {
+    std::fprintf(stderr, "%s failed; --go= leaves go-micro out\n", build.c_str());
+    std::exit(1);
+  }
+  std::string folder = line;
+  setenv("MICRO_TLS_SECURE", "true", 0);  // else go-micro v5 warns at every start; no TLS is used
+  folder.erase(folder.find_last_not_of('\n') + 1);
+  return folder + "/v5/bin/" + name;
+}
+
 double Median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];

@@ -33,6 +33,10 @@ class Child {
   FILE* out_ = nullptr;
 };
 
+// The program `name` of tests/interop/gomicro, built now; "" where this process was not started by
+// `bazel run`, and so does not know where the sources are. Ends the process when it cannot be built.
+std::string GoMicroProgram(const std::string& name);
+
 double Median(std::vector<double> values);
 
 }  // namespace bench

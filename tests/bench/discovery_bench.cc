@@ -1,20 +1,23 @@
-// How soon a new node is called: the time from the start of a registration to the end of the first
-// call that reaches it, by a client that already follows the service, per registry, on real servers.
-// For Consul beside a bare blocking query's wake-up by the same registration, and, with --go, beside
-// go-micro v5's own registry, cache and selector in the same run. Prints medians, and each number
-// also as `figure NAME VALUE UNIT`.
+// How soon a new node is called, by a client that already follows the service, per registry, on real
+// servers: the time from the start of a registration until the first call is routed to the node, and
+// until that call, with the connection that it needs, is answered. For Consul beside a bare blocking
+// query's wake-up by the same registration, and beside go-micro v5's own registry, cache and
+// selector in the same run. Prints medians, and each number also as `figure NAME VALUE UNIT`.
 //
 //   bazel run -c opt //tests/bench:discovery_bench [-- --rounds=21 --go=PROGRAM]
 //
-// PROGRAM is the `discovery` command of tests/interop/gomicro.
+// PROGRAM is the `discovery` command of tests/interop/gomicro, "" leaves go-micro out; under `bazel
+// run` it is built where it is not named.
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -24,6 +27,7 @@
 #include "core/log.h"
 #include "core/plugin_table.h"
 #include "micro/service.h"
+#include "registry/consul/consul_record.h"
 #include "tests/bench/child.h"
 #include "tests/bench/figure.h"
 #include "tests/interop/greeter.h"
@@ -73,10 +77,26 @@ class Listening {
   const std::unique_ptr<micro::Service> service_;
 };
 
+// From the start of a registration, in ms.
+struct Discovery {
+  double registered, routed, answered;
+};
+
 // One registration by `registrar`, followed by a client of its own registry object.
-double Discover(const Listening& listening, const std::string& registry, const std::string& address,
-                Registry& registrar, const std::string& name) {
-  auto caller = micro::NewService({.name = "caller", .registry = registry});
+Discovery Discover(const Listening& listening, const std::string& registry,
+                   const std::string& address, Registry& registrar, const std::string& name) {
+  std::atomic<int64_t> routed = 0;  // when, in ns
+  const micro::CallWrapper note_routed = [&](micro::CallFunc next) -> micro::CallFunc {
+    return [&, next = std::move(next)](const Context& ctx, const micro::registry::Node& node,
+                                       const micro::Request& request, micro::CallResponse response,
+                                       const micro::CallOptions& options) {
+      int64_t not_yet = 0;
+      routed.compare_exchange_strong(not_yet, absl::ToUnixNanos(Now()));
+      return next(ctx, node, request, response, options);
+    };
+  };
+  auto caller =
+      micro::NewService({.name = "caller", .registry = registry, .call_wrappers = {note_routed}});
   std::vector<std::string> flags;
   if (!address.empty()) flags.push_back("--registry_address=" + address);
   if (const absl::Status status = caller->Init(flags); !status.ok()) Die(registry, status);
@@ -85,28 +105,32 @@ double Discover(const Listening& listening, const std::string& registry, const s
   options.retries = 0;
   // Follows the name from here on. Then the watch has time to be under way.
   (void)BlockOn(greeter.Echo(Context(), {}, options));
+  absl::Time answered;
+  std::thread calls([&] {
+    const absl::Time give_up = Now() + absl::Seconds(30);
+    while (!BlockOn(greeter.Echo(Context(), {}, options)).ok()) {
+      if (Now() > give_up)
+        Die(registry, absl::DeadlineExceededError("the node was not found in 30 s"));
+      std::this_thread::sleep_for(std::chrono::microseconds(50));
+    }
+    answered = Now();
+  });
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
   const micro::registry::Service record = listening.As(name);
   const absl::Time start = Now();
-  std::thread registration([&] {
-    const absl::Status status =
-        BlockOn(registrar.Register(Context(), record, {.ttl = absl::Seconds(30)}));
-    if (!status.ok()) Die(registry, status);
-  });
-  while (!BlockOn(greeter.Echo(Context(), {}, options)).ok()) {
-    if (Now() - start > absl::Seconds(30)) {
-      Die(registry, absl::DeadlineExceededError("the node was not found in 30 s"));
-    }
-    std::this_thread::sleep_for(std::chrono::microseconds(100));
-  }
-  const double took = Millis(Now() - start);
-  registration.join();
+  const absl::Status status =
+      BlockOn(registrar.Register(Context(), record, {.ttl = absl::Seconds(30)}));
+  const absl::Time registered = Now();
+  if (!status.ok()) Die(registry, status);
+  calls.join();
   (void)BlockOn(registrar.Deregister(Context(), record));
-  return took;
+  return {Millis(registered - start), Millis(absl::FromUnixNanos(routed) - start),
+          Millis(answered - start)};
 }
 
 // The same registration, as bare HTTP, and a blocking query that it wakes.
-double BareConsul(int port, const std::string& name) {
+double BareConsul(int port, const micro::registry::Service& record) {
+  const std::string& name = record.name;
   const std::string get = "GET /v1/health/service/" + name;
   const std::string end = " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
   const std::string now = micro::services::Probe(port, get + end);
@@ -118,9 +142,9 @@ double BareConsul(int port, const std::string& name) {
     woken = Now();
   });
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  const std::string body = fmt::format(
-      R"({{"Name":"{0}","ID":"{0}-1","Address":"127.0.0.1","Port":1,"Check":{{"TTL":"30s"}}}})",
-      name);
+  const std::string body =
+      micro::registry::consul::RegistrationJson(record, record.nodes[0], name, absl::Seconds(30))
+          .value();
   const absl::Time start = Now();
   (void)micro::services::Probe(
       port, fmt::format("PUT /v1/agent/service/register HTTP/1.1\r\nHost: localhost\r\nConnection: "
@@ -154,12 +178,12 @@ std::vector<Place> Places() {
 int Main(int argc, char** argv) {
   (void)micro::log::Configure("error", "");
   int rounds = 21;
-  std::string go;
+  std::optional<std::string> named_go;
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
     if (std::sscanf(argv[i], "--rounds=%d", &rounds) == 1) continue;
     if (argument.starts_with("--go=")) {
-      go = argument.substr(5);
+      named_go = argument.substr(5);
       continue;
     }
     std::fprintf(stderr, "discovery_bench: unknown argument %s; known: --rounds=N --go=PROGRAM\n",
@@ -167,19 +191,24 @@ int Main(int argc, char** argv) {
     return 1;
   }
   rounds = std::max(rounds, 1);
+  const std::string go = named_go ? *named_go : GoMicroProgram("discovery");
   const std::vector<Place> places = Places();
   const Listening listening;
-  std::printf("%-8s %14s %14s %14s\n", "registry", "ours ms", "go-micro ms", "bare query ms");
+  std::printf("%-8s %14s %14s %14s %14s %14s\n", "registry", "registered ms", "routed ms",
+              "answered ms", "go-micro ms", "bare query ms");
   for (const Place& place : places) {
     auto registrar =
         micro::PluginTable<Registry>::Create(place.registry, {.addresses = {place.address}});
     if (!registrar.ok()) Die(place.registry, registrar.status());
-    std::vector<double> ours, theirs, bare;
+    std::vector<double> registered, routed, answered, theirs, bare;
     for (int round = 0; round < rounds; ++round) {
       const std::string name = fmt::format("bench-{}-{}-{}", place.registry, getpid(), round);
-      ours.push_back(Discover(listening, place.registry, place.address, **registrar, name));
+      const Discovery ours = Discover(listening, place.registry, place.address, **registrar, name);
+      registered.push_back(ours.registered);
+      routed.push_back(ours.routed);
+      answered.push_back(ours.answered);
       if (place.registry == "consul")
-        bare.push_back(BareConsul(place.server->port(), name + "-bare"));
+        bare.push_back(BareConsul(place.server->port(), listening.As(name + "-bare")));
       if (!go.empty()) {
         Child child(go, {"--registry=" + place.registry, "--registry_address=" + place.address,
                          "--rounds=1"});
@@ -187,18 +216,22 @@ int Main(int argc, char** argv) {
       }
     }
     const std::string name = "discovery." + place.registry;
-    const double own = Median(ours);
-    std::printf("%-8s %14.2f %14s %14s\n", place.registry.c_str(), own,
-                theirs.empty() ? "-" : fmt::format("{:.2f}", Median(theirs)).c_str(),
-                bare.empty() ? "-" : fmt::format("{:.2f}", Median(bare)).c_str());
-    PrintFigure(name + ".ours", own, "ms");
+    const auto cell = [](const std::vector<double>& values) {
+      return values.empty() ? "-" : fmt::format("{:.2f}", Median(values));
+    };
+    std::printf("%-8s %14s %14s %14s %14s %14s\n", place.registry.c_str(), cell(registered).c_str(),
+                cell(routed).c_str(), cell(answered).c_str(), cell(theirs).c_str(),
+                cell(bare).c_str());
+    PrintFigure(name + ".registered", Median(registered), "ms");
+    PrintFigure(name + ".routed", Median(routed), "ms");
+    PrintFigure(name + ".answered", Median(answered), "ms");
     if (!theirs.empty()) {
       PrintFigure(name + ".go", Median(theirs), "ms");
-      PrintFigure(name + ".ratio.go", own / Median(theirs), "ours/go");
+      PrintFigure(name + ".ratio.go", Median(answered) / Median(theirs), "ours/go");
     }
     if (!bare.empty()) {
       PrintFigure(name + ".bare", Median(bare), "ms");
-      PrintFigure(name + ".ratio.bare", own / Median(bare), "ours/bare");
+      PrintFigure(name + ".ratio.bare", Median(routed) / Median(bare), "ours/bare");
     }
     std::fflush(stdout);
   }

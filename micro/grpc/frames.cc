@@ -7,27 +7,25 @@
 #include <charconv>
 #include <utility>
 
+#include "codec/grpc_prefix.h"
 #include "core/status_macros.h"
 
 namespace micro::grpc_wire {
-namespace {
 
-constexpr size_t kPrefix = 5;  // compressed or not, and the length
-
-}  // namespace
+using codec::kGrpcPrefix;
 
 absl::StatusOr<std::string> Framed(const codec::Codec& codec, codec::ConstBody body, int limit) {
-  std::string bytes(kPrefix, '\0');
+  std::string bytes(kGrpcPrefix, '\0');
   {
     google::protobuf::io::StringOutputStream out(&bytes);
     RETURN_IF_ERROR(codec.Marshal(body, out));
   }
-  const size_t size = bytes.size() - kPrefix;
+  const size_t size = bytes.size() - kGrpcPrefix;
   if (size > static_cast<size_t>(limit)) {
     return absl::ResourceExhaustedError(
         fmt::format("the message has {} bytes, more than the {} that may be sent", size, limit));
   }
-  for (size_t i = 0; i < 4; ++i) bytes[i + 1] = static_cast<char>(size >> (24 - 8 * i));
+  codec::PutGrpcLength(bytes.data(), size);
   return bytes;
 }
 
@@ -35,20 +33,18 @@ absl::Status FrameReader::Take(std::string_view bytes,
                                absl::FunctionRef<void(std::string message)> add) {
   partial_.append(bytes);
   size_t begin = 0;
-  while (partial_.size() - begin >= kPrefix) {
+  while (partial_.size() - begin >= kGrpcPrefix) {
     if (partial_[begin] != 0) {
       return absl::UnimplementedError("the answer is compressed, which was not asked for");
     }
-    size_t size = 0;
-    for (size_t i = 1; i < kPrefix; ++i)
-      size = size << 8 | static_cast<unsigned char>(partial_[begin + i]);
+    const size_t size = codec::GrpcLength(std::string_view(partial_).substr(begin));
     if (size > static_cast<size_t>(limit_)) {
       return absl::ResourceExhaustedError(
           fmt::format("the answer has {} bytes, more than the {} that are taken", size, limit_));
     }
-    if (partial_.size() - begin - kPrefix < size) break;
-    add(partial_.substr(begin + kPrefix, size));
-    begin += kPrefix + size;
+    if (partial_.size() - begin - kGrpcPrefix < size) break;
+    add(partial_.substr(begin + kGrpcPrefix, size));
+    begin += kGrpcPrefix + size;
   }
   partial_.erase(0, begin);
   return absl::OkStatus();

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
+#include "codec/grpc_prefix.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
 
@@ -14,20 +15,9 @@ namespace micro::rpc {
 namespace {
 
 constexpr std::string_view kGrpc = "application/grpc";
-constexpr size_t kGrpcPrefix = 5;
 
 bool IsGrpc(std::string_view content_type) {
   return EqualsIgnoreCase(content_type.substr(0, kGrpc.size()), kGrpc);
-}
-
-void WriteLength(char* at, size_t length) {
-  for (int i = 3; i >= 0; --i, length >>= 8) at[i] = static_cast<char>(length & 0xff);
-}
-
-size_t ReadLength(std::string_view bytes) {
-  size_t length = 0;
-  for (const char byte : bytes) length = length << 8 | static_cast<unsigned char>(byte);
-  return length;
 }
 
 // What the message takes: exact for protobuf, a beginning for other codecs.
@@ -84,8 +74,8 @@ absl::Status BodyFormat::Append(codec::ConstBody message, size_t limit, std::str
   const size_t before = body.size(), expected = SizeOf(message);
   const bool binary = codec_->name() == "proto" || message.frame() != nullptr;
   if (binary && expected > limit) return TooLarge(expected, limit);
-  body.reserve(before + kGrpcPrefix + expected);
-  if (frame_ == Frame::kGrpc) body.append(kGrpcPrefix, '\0');
+  body.reserve(before + codec::kGrpcPrefix + expected);
+  if (frame_ == Frame::kGrpc) body.append(codec::kGrpcPrefix, '\0');
   const size_t begin = body.size();
   TextSink out(body, expected);
   absl::Status status = codec_->Marshal(message, out);
@@ -95,7 +85,7 @@ absl::Status BodyFormat::Append(codec::ConstBody message, size_t limit, std::str
     body.resize(before);
     return status;
   }
-  if (frame_ == Frame::kGrpc) WriteLength(&body[begin - 4], size);
+  if (frame_ == Frame::kGrpc) codec::PutGrpcLength(&body[begin - codec::kGrpcPrefix], size);
   if (frame_ == Frame::kLine && message.frame() == nullptr) body += '\n';
   return absl::OkStatus();
 }
@@ -107,11 +97,11 @@ absl::Status BodyFormat::Read(std::string_view body, codec::Body message) const 
     return absl::OkStatus();
   }
   if (frame_ == Frame::kGrpc) {
-    if (body.size() < kGrpcPrefix) return absl::InvalidArgumentError("unexpected EOF");
+    if (body.size() < codec::kGrpcPrefix) return absl::InvalidArgumentError("unexpected EOF");
     if (body[0] != 0)
       return absl::InvalidArgumentError("a compressed gRPC frame, which this wire does not carry");
-    const size_t length = ReadLength(body.substr(1, 4));
-    body.remove_prefix(kGrpcPrefix);
+    const size_t length = codec::GrpcLength(body);
+    body.remove_prefix(codec::kGrpcPrefix);
     if (length > body.size()) return absl::InvalidArgumentError("unexpected EOF");
     if (length < body.size())
       return absl::InvalidArgumentError("there are bytes behind the gRPC frame");

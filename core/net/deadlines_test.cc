@@ -40,13 +40,14 @@ TEST_F(DeadlinesTest, CallBackInTheOrderOfTheirTimes) {
   std::promise<void> last;
   std::vector<int> order;
   Deadline first, second, third;
+  const absl::Time begin = In(absl::Milliseconds(1));
   Run([&] {
-    third.Set(*deadlines_, In(absl::Milliseconds(3)), [&] {
+    third.Set(*deadlines_, begin + absl::Milliseconds(2), [&] {
       order.push_back(3);
       last.set_value();
     });
-    first.Set(*deadlines_, In(absl::Milliseconds(1)), [&] { order.push_back(1); });
-    second.Set(*deadlines_, In(absl::Milliseconds(2)), [&] { order.push_back(2); });
+    first.Set(*deadlines_, begin, [&] { order.push_back(1); });
+    second.Set(*deadlines_, begin + absl::Milliseconds(1), [&] { order.push_back(2); });
   });
   last.get_future().get();
   Run([&] { EXPECT_THAT(order, ElementsAre(1, 2, 3)); });

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
@@ -147,15 +148,16 @@ absl::Status EtcdClient::Explained(const absl::Status& status) const {
 }
 
 // Makes attempts at one endpoint after the other, the one that answered last first, until one
-// answers.
+// answers. A lone endpoint has a second one: a connection may end just when a request goes out.
 template <class Result, class Attempt>
 Task<absl::StatusOr<Result>> EtcdClient::Anywhere(Context ctx, Attempt attempt) {
   CO_RETURN_IF_ERROR(ctx.status());
   absl::Status failure;
-  for (size_t left = endpoints_.size(); left > 0; --left) {
+  for (size_t left = std::max<size_t>(endpoints_.size(), 2); left > 0; --left) {
     const size_t endpoint = current_.load();
     const absl::Time began = Clock::Real().Now();
-    const Context share = WithTimeout(ctx, ctx.remaining() / static_cast<double>(left));
+    const Context share = WithTimeout(
+        ctx, ctx.remaining() / static_cast<double>(std::min(left, endpoints_.size())));
     absl::StatusOr<Result> result = co_await attempt(share, endpoint);
     if (result.ok() || !Unreachable(result.status())) {
       if (!absl::IsCancelled(result.status())) Reached(endpoint);

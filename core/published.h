@@ -3,6 +3,7 @@
 //
 //   Published<Routes> routes;
 //   std::shared_ptr<const Routes> now = routes.Load();        // no lock while nothing has changed: each thread keeps the last one
+//   const Routes& here = routes.Read();                       // not even a reference count, until this thread reads the next Published
 //   routes.Store(std::make_shared<const Routes>(...));
 //
 // Load and Store may be called from any thread. (std::atomic<std::shared_ptr> of libstdc++ 12 spins
@@ -41,15 +42,10 @@ class Published {
   Published(const Published&) = delete;
   Published& operator=(const Published&) = delete;
 
-  std::shared_ptr<const T> Load() const {
-    internal::PublishedRow& row = internal::RowOf(id_);
-    if (row.version != version_.load(std::memory_order_acquire)) {
-      MutexLock lock(mutex_);
-      row.value = value_;
-      row.version = version_.load(std::memory_order_relaxed);
-    }
-    return std::static_pointer_cast<const T>(row.value);
-  }
+  std::shared_ptr<const T> Load() const { return std::static_pointer_cast<const T>(Row().value); }
+
+  // The value, which this thread keeps until its next Load or Read of any Published.
+  const T& Read() const { return *static_cast<const T*>(Row().value.get()); }
 
   void Store(std::shared_ptr<const T> value) {
     MutexLock lock(mutex_);
@@ -58,6 +54,16 @@ class Published {
   }
 
  private:
+  internal::PublishedRow& Row() const {
+    internal::PublishedRow& row = internal::RowOf(id_);
+    if (row.version != version_.load(std::memory_order_acquire)) {
+      MutexLock lock(mutex_);
+      row.value = value_;
+      row.version = version_.load(std::memory_order_relaxed);
+    }
+    return row;
+  }
+
   const uint64_t id_ = internal::NewPublishedId();
   std::atomic<uint64_t> version_ = 1;
   mutable Mutex mutex_;

@@ -93,7 +93,9 @@ class SelectingClient final : public Client {
       registry::Node address;  // of a call without discovery
       std::optional<selector::Pick> pick;
       if (options.addresses.empty()) {
-        absl::StatusOr<selector::Pick> picked = selector_->Select(request.service, options.select);
+        absl::StatusOr<selector::Pick> picked =
+            selector_->Select(request.service, options.select,
+                              {.endpoint = request.method.endpoint, .metadata = &ctx.metadata()});
         if (!picked.ok())
           picked = co_await SelectAgain(ctx, request, options.select, std::move(picked));
         if (!picked.ok()) co_return picked.status();
@@ -114,7 +116,7 @@ class SelectingClient final : public Client {
                       ? co_await (*wire)->Call(ctx, node, typed, response)
                       : co_await (*wire)->Call(WithTimeout(ctx, limit), node, typed, response);
       }
-      if (pick.has_value()) pick->Done(failure);
+      if (pick.has_value()) pick->Done(failure, IsUnsent(failure));
       if (failure.ok() || attempt >= retries || !retry(request, attempt, failure))
         co_return failure;
       if (const absl::Status ended = ctx.status(); !ended.ok()) co_return failure;
@@ -130,7 +132,9 @@ class SelectingClient final : public Client {
     registry::Node address;
     std::optional<selector::Pick> pick;
     if (options.addresses.empty()) {
-      absl::StatusOr<selector::Pick> picked = selector_->Select(request.service, options.select);
+      absl::StatusOr<selector::Pick> picked =
+          selector_->Select(request.service, options.select,
+                            {.endpoint = request.method.endpoint, .metadata = &ctx.metadata()});
       if (!picked.ok())
         picked = co_await SelectAgain(ctx, request, options.select, std::move(picked));
       if (!picked.ok()) co_return picked.status();
@@ -153,7 +157,7 @@ class SelectingClient final : public Client {
       status = co_await Attempt(ctx, node, request, {.stream = &raw}, options);
     }
     if (!status.ok()) {
-      if (pick.has_value()) pick->Done(status);
+      if (pick.has_value()) pick->Done(status, IsUnsent(status));
       co_return status;
     }
     co_return std::make_unique<PickedStream>(std::move(raw), std::move(pick));
@@ -263,7 +267,8 @@ class SelectingClient final : public Client {
       if (const absl::Status ended = ctx.status(); !found.ok() && !ended.ok())
         co_return TimedOut(ended);
       if (!found.ok()) co_return ClientError(std::string(found.message()), found.code());
-      pick = selector_->Select(request.service, select);
+      pick = selector_->Select(request.service, select,
+                               {.endpoint = request.method.endpoint, .metadata = &ctx.metadata()});
       if (absl::IsFailedPrecondition(pick.status())) {
         co_return ClientError(fmt::format("service {}: not found", request.service),
                               absl::StatusCode::kNotFound);

@@ -3,53 +3,28 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <atomic>
+#include <iterator>
 #include <map>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "core/mutex.h"
 #include "core/published.h"
+#include "core/strings.h"
 
 namespace micro::selector {
 namespace {
 
-int64_t NowNanos() { return absl::ToUnixNanos(Clock::Real().Now()); }
+// A node that discovery has dropped is remembered for this long, whoever still holds a pick of it.
+constexpr absl::Duration kRemembered = absl::Minutes(1);
 
-// An average over about the last ten seconds of calls: an old value fades with the time since its
-// last update.
-void UpdateLatency(NodeState& state, int64_t latency, int64_t now) {
-  constexpr double kWindowNs = 10e9;
-  const int64_t before = state.latency_ns.load(std::memory_order_relaxed);
-  const int64_t elapsed =
-      std::max<int64_t>(now - state.latency_at_ns.exchange(now, std::memory_order_relaxed), 1);
-  // Slow calls count at once, so that a node that stalls is left quickly; good ones win trust back
-  // gradually.
-  const double keep =
-      latency > before ? 0.5 : std::exp(-static_cast<double>(elapsed) / kWindowNs) * 0.9;
-  const double average =
-      before == 0 ? static_cast<double>(latency)
-                  : static_cast<double>(before) * keep + static_cast<double>(latency) * (1 - keep);
-  state.latency_ns.store(std::max<int64_t>(static_cast<int64_t>(average), 1),
-                         std::memory_order_relaxed);
-}
+// Calls of a strategy that is not timed: one in so many is, for those who look.
+constexpr uint32_t kTimedOneIn = 16;
 
-// A node that could not be reached is avoided for 0.1 s, 0.2 s … at most 10 s.
-void Mark(NodeState& state, bool failed, int64_t now) {
-  if (!failed) {
-    if (state.failures.load(std::memory_order_relaxed) != 0) {
-      state.failures.store(0, std::memory_order_relaxed);
-      state.failed_until_ns.store(0, std::memory_order_relaxed);
-    }
-    return;
-  }
-  const int failures = state.failures.fetch_add(1, std::memory_order_relaxed);
-  const int64_t pause =
-      std::min<int64_t>(100'000'000LL << std::min(failures, 10), 10'000'000'000LL);
-  state.failed_until_ns.store(now + pause, std::memory_order_relaxed);
-}
-
-bool IsMarked(const NodeState& state, int64_t now) {
-  return state.failed_until_ns.load(std::memory_order_relaxed) > now;
+bool IsTimedAnyway() {
+  static constinit thread_local uint32_t calls = 0;
+  return calls++ % kTimedOneIn == 0;
 }
 
 }  // namespace
@@ -75,134 +50,233 @@ Filter Label(std::string key, std::string value) {
   };
 }
 
-Pick::Pick(std::shared_ptr<NodeState> state)
-    : state_(std::move(state)), start_(Clock::Real().Now()) {
-  state_->in_flight.fetch_add(1, std::memory_order_relaxed);
-}
-
 Pick& Pick::operator=(Pick&& other) noexcept {
-  Finish(nullptr);
-  state_ = std::move(other.state_);
-  finished_ = other.finished_;
+  if (state_ != nullptr && lane_ != nullptr) Abandon();
+  state_ = std::exchange(other.state_, nullptr);
+  lane_ = other.lane_;
   start_ = other.start_;
   return *this;
 }
 
-void Pick::Finish(const absl::Status* status) {
-  if (state_ == nullptr || finished_) return;
-  finished_ = true;
-  state_->in_flight.fetch_sub(1, std::memory_order_relaxed);
-  if (status == nullptr || absl::IsCancelled(*status))
-    return;  // abandoned: says nothing of the node
-  const absl::Time now = Clock::Real().Now();
-  UpdateLatency(*state_, absl::ToInt64Nanoseconds(now - start_), absl::ToUnixNanos(now));
-  Mark(*state_, absl::IsUnavailable(*status), absl::ToUnixNanos(now));
+void Pick::Done(const absl::Status& status, bool unreachable) {
+  if (lane_ == nullptr) return;
+  if (absl::IsCancelled(status)) return Abandon();
+  if (start_ != 0) state_->Measure(*lane_, start_, TicksNow());
+  lane_->ended.fetch_add(1, std::memory_order_relaxed);
+  lane_ = nullptr;
+  if (state_->health == nullptr) return;
+  if (!status.ok()) {
+    state_->health->Failed(*state_, status, unreachable);
+  } else if (state_->suspected()) {
+    state_->health->Succeeded(*state_);
+  }
 }
 
-// All nodes of one service, as strategies see them.
-struct Selector::Nodes {
-  std::shared_ptr<const registry::Snapshot> snapshot;
-  std::vector<Candidate> candidates;
-};
-
-// What is known of all services that were selected, as of one version of the cache.
-struct Selector::Table {
-  struct Contents {
-    uint64_t cache_version = 0;
-    std::map<std::string, std::shared_ptr<const Nodes>, std::less<>> services;
-  };
-  Published<Contents> published;
-  Mutex mutex;  // one thread at a time makes the next contents
-};
+void Pick::Abandon() {
+  lane_->abandoned.fetch_add(1, std::memory_order_relaxed);
+  lane_->ended.fetch_add(1, std::memory_order_relaxed);
+  lane_ = nullptr;
+  if (!state_->usable()) Health::TrialAbandoned(*state_);
+}
 
 namespace {
 
-// The nodes of a new snapshot; those that were there before keep their state.
-std::vector<Candidate> CandidatesOf(const std::shared_ptr<const registry::Snapshot>& snapshot,
-                                    const std::vector<Candidate>& before) {
-  std::map<std::string_view, std::shared_ptr<NodeState>> known;
-  for (const Candidate& candidate : before)
-    known.emplace(candidate.state->node.id, candidate.state);
-  std::vector<Candidate> candidates;
-  for (const registry::Service& version : snapshot->services) {
-    // Aliases the snapshot: the record lives as long as it does.
-    const std::shared_ptr<const registry::Service> record(snapshot, &version);
-    for (const registry::Node& node : version.nodes) {
-      const auto same = known.find(node.id);
-      std::shared_ptr<NodeState> state;
-      if (same != known.end() && same->second->node == node) {
-        state = same->second;
-      } else {
-        state = std::make_shared<NodeState>();
-        state->node = node;
-      }
-      candidates.push_back({std::move(state), record});
+// Nodes that calls are chosen among, all together.
+struct Group {
+  explicit Group(const Candidates& all) {
+    for (const Candidate& candidate : all) {
+      const NodeState::Phase phase = candidate.state->phase();
+      if (phase == NodeState::kUsable) usable.push_back(candidate);
+      if (phase == NodeState::kOnTrial) on_trial.push_back(candidate);
     }
+    // A node that fails is still a better hope than none.
+    if (usable.empty()) usable = all;
   }
-  return candidates;
-}
+
+  // The node on trial that this call is to try, or null.
+  NodeState* TakeTrial() const {
+    for (const Candidate& candidate : on_trial) {
+      if (candidate.state->TakeTrial()) return candidate.state;
+    }
+    return nullptr;
+  }
+
+  Candidates usable;  // all, where none is
+  Candidates on_trial;
+  std::unique_ptr<Picker> picker = nullptr;  // among the usable ones
+};
 
 }  // namespace
 
-Selector::Selector(std::unique_ptr<Strategy> strategy, std::shared_ptr<registry::Cache> cache)
-    : strategy_(std::move(strategy)), cache_(std::move(cache)), table_(std::make_unique<Table>()) {}
+// All nodes of one service, as of one moment.
+struct Selector::Nodes {
+  std::shared_ptr<const registry::Snapshot> snapshot;
+  std::shared_ptr<Health> health;
+  std::vector<NodeStatePtr> states;
+  Candidates candidates;
+  Group group;
+};
 
-Selector::~Selector() = default;
+// What is known of all services that were selected, as of one version of the cache and of their
+// nodes' health.
+struct Selector::Contents {
+  uint64_t cache_version = 0;
+  uint64_t health_version = 0;
+  absl::flat_hash_map<std::string, std::shared_ptr<const Nodes>> services;
+};
 
-// The nodes of a service, null when nothing is known; the path of every call, without a lock while
-// discovery does not change.
-std::shared_ptr<const Selector::Nodes> Selector::NodesOf(std::string_view service) {
-  std::shared_ptr<const Table::Contents> contents = table_->published.Load();
-  auto nodes = contents->services.find(service);
-  if (contents->cache_version == cache_->version() && nodes != contents->services.end())
-    return nodes->second;
+struct Selector::Table {
+  Table(EjectionOptions options, Clock& used_clock) : ejection(options), clock(used_clock) {}
 
-  if (contents->cache_version == cache_->version() && cache_->Peek(service) == nullptr)
-    return nullptr;  // nothing is known
+  const EjectionOptions ejection;
+  Clock& clock;
+  Published<Contents> published;
+  std::atomic<uint64_t> health_version = 0;
+  Mutex mutex;  // one thread at a time makes the next contents
+  // Nodes that are no more, since when; calls may run on them.
+  std::vector<std::pair<NodeStatePtr, absl::Time>> left ABSL_GUARDED_BY(mutex);
+};
 
+Selector::Selector(std::unique_ptr<Strategy> strategy, std::shared_ptr<registry::Cache> cache,
+                   EjectionOptions ejection, Clock& clock)
+    : strategy_(std::move(strategy)),
+      timed_(strategy_->timed()),
+      cache_(std::move(cache)),
+      table_(std::make_shared<Table>(ejection, clock)) {}
+
+Selector::~Selector() {
+  // Streams of a client that is gone may hold picks for as long as they like: their nodes stay.
+  static auto& outliving = *new std::vector<NodeStatePtr>;
+  static Mutex& mutex = *new Mutex;
+  const std::shared_ptr<const Contents> contents = table_->published.Load();
+  MutexLock lock(mutex);
+  const auto keep = [](const NodeStatePtr& state) {
+    if (state->in_flight() > 0) outliving.push_back(state);
+  };
+  for (const auto& [name, nodes] : contents->services) {
+    std::for_each(nodes->states.begin(), nodes->states.end(), keep);
+    nodes->health->SetNodes({});
+  }
+  MutexLock table_lock(table_->mutex);
+  for (const auto& [state, since] : table_->left) keep(state);
+}
+
+std::shared_ptr<const Selector::Nodes> Selector::MakeNodes(
+    std::shared_ptr<const registry::Snapshot> snapshot, const Nodes* before,
+    std::vector<NodeStatePtr>& dropped) {
+  auto nodes = std::make_shared<Nodes>(Nodes{.snapshot = std::move(snapshot),
+                                             .health = before == nullptr ? nullptr : before->health,
+                                             .states = {},
+                                             .candidates = {},
+                                             .group = Group({})});
+  if (before == nullptr) {
+    const std::weak_ptr<Table> table = table_;
+    nodes->health = std::make_shared<Health>(table_->ejection, table_->clock, [table] {
+      if (const auto known = table.lock())
+        known->health_version.fetch_add(1, std::memory_order_release);
+    });
+  }
+  std::map<std::string_view, NodeStatePtr> known;
+  if (before != nullptr) {
+    for (const NodeStatePtr& state : before->states) known.emplace(state->node.id, state);
+  }
+  for (const registry::Service& version : nodes->snapshot->services) {
+    for (const registry::Node& node : version.nodes) {
+      const auto same = known.find(node.id);
+      NodeStatePtr state;
+      if (same != known.end() && same->second->node == node) {
+        state = std::move(same->second);
+        known.erase(same);
+      } else {
+        state = new NodeState(node, nodes->health);
+      }
+      nodes->candidates.push_back({state.get(), &version});
+      nodes->states.push_back(std::move(state));
+    }
+  }
+  for (auto& [id, state] : known) dropped.push_back(std::move(state));
+  if (before == nullptr || nodes->states != before->states) nodes->health->SetNodes(nodes->states);
+  nodes->group = Group(nodes->candidates);
+  if (!nodes->group.usable.empty()) nodes->group.picker = strategy_->NewPicker(nodes->group.usable);
+  return nodes;
+}
+
+// Makes contents of what the cache and the nodes' health say now.
+void Selector::Refresh(std::string_view service) {
+  std::vector<NodeStatePtr> dropped, forgotten;  // freed without the lock
   MutexLock lock(table_->mutex);
-  contents = table_->published.Load();
-  auto next = std::make_shared<Table::Contents>(*contents);
-  next->cache_version =
-      cache_
-          ->version();  // before the snapshots: a change meanwhile makes this thread or another come back
+  const std::shared_ptr<const Contents> before = table_->published.Load();
+  auto next = std::make_shared<Contents>(*before);
+  // Read before what they are versions of: a change meanwhile makes this thread or another come
+  // back.
+  next->cache_version = cache_->version();
+  next->health_version = table_->health_version.load(std::memory_order_acquire);
+  const bool same_health = next->health_version == before->health_version;
   next->services.try_emplace(std::string(service));
   for (auto known = next->services.begin(); known != next->services.end();) {
     std::shared_ptr<const registry::Snapshot> snapshot = cache_->Peek(known->first);
     if (snapshot == nullptr) {
-      known = next->services.erase(known);
+      if (known->second != nullptr) {
+        dropped.insert(dropped.end(), known->second->states.begin(), known->second->states.end());
+        known->second->health->SetNodes({});
+      }
+      next->services.erase(known++);
       continue;
     }
-    if (known->second == nullptr || known->second->snapshot != snapshot) {
-      static const std::vector<Candidate>& none = *new std::vector<Candidate>;
-      auto made = std::make_shared<Nodes>();
-      made->candidates =
-          CandidatesOf(snapshot, known->second == nullptr ? none : known->second->candidates);
-      made->snapshot = std::move(snapshot);
-      known->second = std::move(made);
-    }
+    if (known->second == nullptr || known->second->snapshot != snapshot || !same_health)
+      known->second = MakeNodes(std::move(snapshot), known->second.get(), dropped);
     ++known;
   }
-  nodes = next->services.find(service);
-  std::shared_ptr<const Nodes> found = nodes == next->services.end() ? nullptr : nodes->second;
   table_->published.Store(std::move(next));
-  return found;
+  const absl::Time now = table_->clock.Now();
+  for (NodeStatePtr& state : dropped) table_->left.emplace_back(std::move(state), now);
+  std::erase_if(table_->left, [&](auto& entry) {
+    if (entry.second + kRemembered > now || !entry.first->IsLeft()) return false;
+    forgotten.push_back(std::move(entry.first));
+    return true;
+  });
 }
 
-absl::StatusOr<Pick> Selector::Select(std::string_view service, const SelectOptions& options) {
-  const std::shared_ptr<const Nodes> nodes = NodesOf(service);
+// The nodes of a service, null when nothing is known; the path of every call, without a lock or a
+// count while nothing changes. Valid until this thread's next.
+const Selector::Nodes* Selector::NodesOf(std::string_view service) {
+  const auto find = [&](const Contents& contents) -> const Nodes* {
+    const auto nodes = contents.services.find(ToAbsl(service));
+    return nodes == contents.services.end() ? nullptr : nodes->second.get();
+  };
+  const Contents& contents = table_->published.Read();
+  const Nodes* const nodes = find(contents);
+  if (contents.cache_version == cache_->version() &&
+      contents.health_version == table_->health_version.load(std::memory_order_acquire)) {
+    if (nodes != nullptr) [[likely]]
+      return nodes;
+    if (cache_->Peek(service) == nullptr) return nullptr;  // nothing is known
+  }
+  Refresh(service);
+  return find(table_->published.Read());
+}
+
+absl::StatusOr<Pick> Selector::Select(std::string_view service, const SelectOptions& options,
+                                      CallInfo call) {
+  const Nodes* const nodes = NodesOf(service);
   if (nodes == nullptr || nodes->candidates.empty()) {
     return absl::FailedPreconditionError(
         fmt::format("service {} has not been discovered", service));
   }
-  const int64_t now = NowNanos();
-  if (options.filters.empty() && options.avoid.empty()) {
-    const Candidate& choice = nodes->candidates[strategy_->Choose(nodes->candidates)];
-    if (!IsMarked(*choice.state, now)) return Pick(choice.state);
+  call.now = timed_ || IsTimedAnyway() ? TicksNow() : 0;
+  if (!options.filters.empty() || !options.avoid.empty()) [[unlikely]]
+    return SelectFiltered(*nodes, service, options, call);
+  const Group& group = nodes->group;
+  if (!group.on_trial.empty()) [[unlikely]] {
+    if (NodeState* const state = group.TakeTrial()) return Pick(*state, call.now);
   }
+  return Pick(*group.usable[group.picker->Choose(call)].state, call.now);
+}
 
-  std::vector<Candidate> passed;
-  for (const Candidate& candidate : nodes->candidates) {
+absl::StatusOr<Pick> Selector::SelectFiltered(const Nodes& nodes, std::string_view service,
+                                              const SelectOptions& options, const CallInfo& call) {
+  Candidates passed;
+  for (const Candidate& candidate : nodes.candidates) {
     const bool agreed = std::all_of(
         options.filters.begin(), options.filters.end(),
         [&](const Filter& filter) { return filter(*candidate.service, candidate.state->node); });
@@ -211,22 +285,18 @@ absl::StatusOr<Pick> Selector::Select(std::string_view service, const SelectOpti
   if (passed.empty()) {
     return absl::UnavailableError(
         fmt::format("error selecting {} node: none available ({} known, none passed the filters)",
-                    service, nodes->candidates.size()));
+                    service, nodes.candidates.size()));
   }
-  // Nodes that this call has tried, and nodes marked as failed, are taken only when there is no
-  // other.
-  const auto keep_better = [&](auto is_worse) {
-    std::vector<Candidate> better;
-    std::copy_if(passed.begin(), passed.end(), std::back_inserter(better),
-                 [&](const Candidate& candidate) { return !is_worse(*candidate.state); });
-    if (!better.empty()) passed = std::move(better);
-  };
-  keep_better([&](const NodeState& state) {
-    return std::find(options.avoid.begin(), options.avoid.end(), state.node.id) !=
-           options.avoid.end();
-  });
-  keep_better([&](const NodeState& state) { return IsMarked(state, now); });
-  return Pick(passed[strategy_->Choose(passed)].state);
+  // Nodes that this call has tried are taken only when there is no other.
+  Candidates untried;
+  std::copy_if(
+      passed.begin(), passed.end(), std::back_inserter(untried), [&](const Candidate& candidate) {
+        return std::find(options.avoid.begin(), options.avoid.end(), candidate.state->node.id) ==
+               options.avoid.end();
+      });
+  Group group(untried.empty() ? passed : untried);
+  if (NodeState* const state = group.TakeTrial()) return Pick(*state, call.now);
+  return Pick(*group.usable[strategy_->NewPicker(group.usable)->Choose(call)].state, call.now);
 }
 
 Task<absl::Status> Selector::Discover(Context ctx, std::string service) {

@@ -10,12 +10,12 @@
 // at latency need both ends of a call.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -25,25 +25,11 @@
 #include "core/task.h"
 #include "registry/cache.h"
 #include "registry/registry.h"
+#include "selector/health.h"
+#include "selector/node_state.h"
+#include "selector/strategy.h"
 
 namespace micro::selector {
-
-// What a strategy knows of one node: it outlives changes of discovery as long as the node's id and
-// address stay.
-struct NodeState {
-  registry::Node node;
-  std::atomic<int> in_flight = 0;
-  std::atomic<int> failures = 0;             // in a row
-  std::atomic<int64_t> failed_until_ns = 0;  // Clock::Real() time until which the node is avoided
-  std::atomic<int64_t> latency_ns = 0;       // moving average, 0: never called
-  std::atomic<int64_t> latency_at_ns = 0;    // when that was last updated
-};
-
-// A node to choose from, with its version's record.
-struct Candidate {
-  std::shared_ptr<NodeState> state;
-  std::shared_ptr<const registry::Service> service;  // its version: name, metadata, endpoints
-};
 
 // Whether a node may be chosen. Called on the path of a call: quick, and never waiting.
 using Filter = std::function<bool(const registry::Service& service, const registry::Node& node)>;
@@ -61,47 +47,43 @@ struct SelectOptions {
 // A chosen node, until the call on it ends.
 class Pick {
  public:
-  explicit Pick(std::shared_ptr<NodeState> state);
-  Pick(Pick&& other) noexcept = default;
+  Pick(NodeState& state, Ticks start) : state_(&state), lane_(&state.lane()), start_(start) {
+    lane_->begun.fetch_add(1, std::memory_order_relaxed);
+  }
+  Pick(Pick&& other) noexcept
+      : state_(std::exchange(other.state_, nullptr)), lane_(other.lane_), start_(other.start_) {}
   Pick& operator=(Pick&& other) noexcept;
-  ~Pick() { Finish(nullptr); }
+  ~Pick() {
+    if (state_ != nullptr && lane_ != nullptr) Abandon();
+  }
 
+  // Lives as long as the pick.
   const registry::Node& node() const { return state_->node; }
 
-  // Reports the call's end; later reports do nothing.
-  void Done(const absl::Status& status) { Finish(&status); }
+  // Reports the call's end; later reports do nothing. `unreachable`: it certainly never reached the
+  // node, which therefore gets no calls for a while. CANCELLED says nothing of the node.
+  void Done(const absl::Status& status, bool unreachable = false);
 
  private:
-  void Finish(const absl::Status* status);
+  void Abandon();
 
-  std::shared_ptr<NodeState> state_;
-  bool finished_ = false;
-  absl::Time start_;
-};
-
-// How one of several nodes is chosen: what a plugin implements. Any thread.
-class Strategy {
- public:
-  static constexpr std::string_view kPluginKind = "selector";
-  struct PluginOptions {};
-
-  virtual ~Strategy() = default;
-  virtual std::string_view name() const = 0;
-
-  // The index of the choice; `candidates` is never empty.
-  virtual size_t Choose(const std::vector<Candidate>& candidates) = 0;
+  NodeState* state_;
+  NodeState::Lane* lane_;  // null: reported
+  Ticks start_;            // 0: not timed
 };
 
 class Selector {
  public:
   // The cache is shared with others and outlives no one: it is stopped by its owner.
-  Selector(std::unique_ptr<Strategy> strategy, std::shared_ptr<registry::Cache> cache);
+  Selector(std::unique_ptr<Strategy> strategy, std::shared_ptr<registry::Cache> cache,
+           EjectionOptions ejection = {}, Clock& clock = Clock::Real());
   ~Selector();
 
   // A node for a call to `service`. FAILED_PRECONDITION: nothing is known of the service yet,
   // Discover it first. UNAVAILABLE: it is known, but no node passed; the message says how many
   // there are and why.
-  absl::StatusOr<Pick> Select(std::string_view service, const SelectOptions& options);
+  absl::StatusOr<Pick> Select(std::string_view service, const SelectOptions& options,
+                              CallInfo call = {});
 
   // Waits until something is known of the service. NOT_FOUND: discovery knows no such service.
   // UNAVAILABLE: the registry cannot be asked, and nothing was known before.
@@ -111,12 +93,19 @@ class Selector {
 
  private:
   struct Nodes;
+  struct Contents;
   struct Table;
-  std::shared_ptr<const Nodes> NodesOf(std::string_view service);
+  const Nodes* NodesOf(std::string_view service);
+  void Refresh(std::string_view service);
+  std::shared_ptr<const Nodes> MakeNodes(std::shared_ptr<const registry::Snapshot> snapshot,
+                                         const Nodes* before, std::vector<NodeStatePtr>& dropped);
+  absl::StatusOr<Pick> SelectFiltered(const Nodes& nodes, std::string_view service,
+                                      const SelectOptions& options, const CallInfo& call);
 
   const std::unique_ptr<Strategy> strategy_;
+  const bool timed_;
   const std::shared_ptr<registry::Cache> cache_;
-  const std::unique_ptr<Table> table_;
+  const std::shared_ptr<Table> table_;
 };
 
 }  // namespace micro::selector

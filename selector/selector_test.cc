@@ -39,16 +39,19 @@ registry::Service Greeter(const std::string& version, const std::vector<std::str
   return service;
 }
 
+constexpr EjectionOptions kForLong{.unreachable_for = absl::Hours(1), .longest = absl::Hours(1)};
+
 SelectOptions Only(const std::string& id) { return {.filters = {Label("id", id)}}; }
 
 // A selector on a registry of its own.
 class World {
  public:
-  explicit World(std::unique_ptr<Strategy> strategy)
+  explicit World(std::unique_ptr<Strategy> strategy, EjectionOptions ejection = {})
       : registry_(*registry::ScriptedRegistryFactory(script)(OwnWorld())),
         cache_(std::make_shared<registry::Cache>(registry_)),
-        selector(std::move(strategy), cache_) {}
-  explicit World(const std::string& strategy) : World(NewStrategy(strategy)) {}
+        selector(std::move(strategy), cache_, ejection) {}
+  explicit World(const std::string& strategy, EjectionOptions ejection = {})
+      : World(NewStrategy(strategy), ejection) {}
   ~World() { cache_->Stop(); }
 
   void Register(const registry::Service& service) {
@@ -79,14 +82,14 @@ class World {
     return chosen;
   }
 
-  void End(const SelectOptions& options, const absl::Status& status) {
+  void End(const SelectOptions& options, const absl::Status& status, bool unreachable = false) {
     absl::StatusOr<Pick> pick = selector.Select("greeter", options);
     ASSERT_THAT(pick, IsOk());
-    pick->Done(status);
+    pick->Done(status, unreachable);
   }
-  // Marks a node for ten seconds.
+  // Has a node left out for an hour.
   void MarkForLong(const std::string& id) {
-    for (int i = 0; i < 8; ++i) End(Only(id), absl::UnavailableError("refused"));
+    End(Only(id), absl::UnavailableError("refused"), /*unreachable=*/true);
   }
 
   registry::RegistryScript script;
@@ -122,41 +125,69 @@ TEST(RoundRobinStrategy, ChoosesEachNodeOnceInEveryRound) {
   }
 }
 
-// Candidates as a strategy sees them.
-std::vector<Candidate> Candidates(const std::vector<absl::Duration>& latencies) {
-  std::vector<Candidate> candidates;
-  for (const absl::Duration latency : latencies) {
-    candidates.push_back({std::make_shared<NodeState>(), nullptr});
-    candidates.back().state->latency_ns = absl::ToInt64Nanoseconds(latency);
+// Nodes as a strategy sees them, whose calls took so long.
+class Group {
+ public:
+  explicit Group(const std::vector<absl::Duration>& latencies) {
+    for (const absl::Duration latency : latencies) {
+      states_.push_back(new NodeState({.id = std::to_string(states_.size())}));
+      candidates_.push_back({states_.back().get(), nullptr});
+      if (latency > absl::ZeroDuration()) {
+        states_.back()->lane().latency_ns = absl::ToInt64Nanoseconds(latency);
+        states_.back()->lane().measured_at = TicksNow();
+      }
+    }
   }
-  return candidates;
+  NodeState& operator[](size_t index) { return *states_[index]; }
+  const Candidates& candidates() const { return candidates_; }
+
+ private:
+  std::vector<NodeStatePtr> states_;
+  Candidates candidates_;
+};
+
+Ticks In(absl::Duration later) {
+  return TicksNow() +
+         static_cast<Ticks>(absl::ToDoubleNanoseconds(later) / internal::ticks_scale.nanos);
+}
+
+size_t Choose(Picker& picker, absl::Duration later = absl::ZeroDuration()) {
+  return picker.Choose({.now = In(later)});
 }
 
 TEST(P2cStrategy, PrefersTheFasterOfTwo) {
-  const auto p2c = NewStrategy("p2c");
-  const auto nodes = Candidates({absl::Milliseconds(50), absl::Milliseconds(1)});
-  for (int i = 0; i < 100; ++i) EXPECT_EQ(p2c->Choose(nodes), 1u);
+  Group nodes({absl::Milliseconds(50), absl::Milliseconds(1)});
+  const auto p2c = NewStrategy("p2c")->NewPicker(nodes.candidates());
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(Choose(*p2c), 1u);
 }
 
 TEST(P2cStrategy, LeavesTheFasterWhenItIsBusy) {
-  const auto p2c = NewStrategy("p2c");
-  const auto nodes = Candidates({absl::Milliseconds(50), absl::Milliseconds(1)});
-  nodes[1].state->in_flight = 100;
-  for (int i = 0; i < 100; ++i) EXPECT_EQ(p2c->Choose(nodes), 0u);
+  Group nodes({absl::Milliseconds(50), absl::Milliseconds(1)});
+  const auto p2c = NewStrategy("p2c")->NewPicker(nodes.candidates());
+  nodes[1].lane().begun = 100;
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(Choose(*p2c), 0u);
 }
 
 TEST(P2cStrategy, TriesANodeThatWasNeverCalled) {
-  const auto p2c = NewStrategy("p2c");
-  const auto nodes = Candidates({absl::Milliseconds(1), absl::ZeroDuration()});
-  for (int i = 0; i < 100; ++i) EXPECT_EQ(p2c->Choose(nodes), 1u);
+  Group nodes({absl::Milliseconds(1), absl::ZeroDuration()});
+  const auto p2c = NewStrategy("p2c")->NewPicker(nodes.candidates());
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(Choose(*p2c), 1u);
+}
+
+TEST(P2cStrategy, TriesASlowNodeAgainThatWasNotCalledForLong) {
+  Group nodes({absl::Milliseconds(50), absl::Milliseconds(1)});
+  const auto p2c = NewStrategy("p2c")->NewPicker(nodes.candidates());
+  nodes[1].lane().measured_at = In(absl::Seconds(11));  // is called all the time
+  EXPECT_EQ(Choose(*p2c, absl::Seconds(1)), 1u);
+  EXPECT_EQ(Choose(*p2c, absl::Seconds(10)), 0u);
 }
 
 TEST(P2cStrategy, NeverChoosesTheWorstOfMany) {
-  const auto p2c = NewStrategy("p2c");
-  const auto nodes = Candidates({absl::Milliseconds(2), absl::Milliseconds(100),
-                                 absl::Milliseconds(1), absl::Milliseconds(3)});
+  Group nodes({absl::Milliseconds(2), absl::Milliseconds(100), absl::Milliseconds(1),
+               absl::Milliseconds(3)});
+  const auto p2c = NewStrategy("p2c")->NewPicker(nodes.candidates());
   std::map<size_t, int> chosen;
-  for (int i = 0; i < 6000; ++i) ++chosen[p2c->Choose(nodes)];
+  for (int i = 0; i < 6000; ++i) ++chosen[Choose(*p2c)];
   EXPECT_THAT(chosen, UnorderedElementsAre(Key(0u), Key(2u), Key(3u)));
   EXPECT_GT(chosen[2],
             chosen[0]);  // of six pairs it wins three, the next one two, and the third one
@@ -164,7 +195,8 @@ TEST(P2cStrategy, NeverChoosesTheWorstOfMany) {
 }
 
 TEST(P2cStrategy, TakesTheOnlyNode) {
-  EXPECT_EQ(NewStrategy("p2c")->Choose(Candidates({absl::Seconds(1)})), 0u);
+  Group nodes({absl::Seconds(1)});
+  EXPECT_EQ(Choose(*NewStrategy("p2c")->NewPicker(nodes.candidates())), 0u);
 }
 
 TEST(P2cStrategy, SpreadsCallsThatRunAtOnce) {
@@ -239,52 +271,63 @@ TEST(Selector, TakesANodeToAvoidOnlyWhenThereIsNoOther) {
               UnorderedElementsAre(Key("a"), Key("b"), Key("c")));
 }
 
-TEST(Selector, AvoidsANodeThatWasUnavailable) {
-  World world("random");
+TEST(Selector, LeavesOutANodeThatWasUnreachable) {
+  World world("random", kForLong);
   world.RegisterAndDiscover(Greeter("1", {"a", "b"}));
   world.MarkForLong("a");
   EXPECT_THAT(world.Count(100), ElementsAre(Key("b")));
 }
 
-TEST(Selector, ReturnsToAMarkedNodeAfterAWhile) {
+TEST(Selector, ReturnsToALeftOutNodeAfterAWhile) {
   World world("roundrobin");
   world.RegisterAndDiscover(Greeter("1", {"a", "b"}));
-  world.End(Only("a"), absl::UnavailableError("refused"));
+  world.End(Only("a"), absl::UnavailableError("refused"), /*unreachable=*/true);
   EXPECT_TRUE(Eventually([&] { return world.Count(2).contains("a"); }));
 }
 
-TEST(Selector, TakesAMarkedNodeWhenThereIsNoOther) {
-  World world("random");
+TEST(Selector, TakesALeftOutNodeWhenThereIsNoOther) {
+  World world("random", kForLong);
   world.RegisterAndDiscover(Greeter("1", {"a", "b"}));
   world.MarkForLong("a");
   world.MarkForLong("b");
   EXPECT_THAT(world.Count(200), UnorderedElementsAre(Key("a"), Key("b")));
 }
 
-TEST(Selector, PrefersAMarkedNodeToOneThatThisCallHasTried) {
-  World world("random");
+TEST(Selector, PrefersALeftOutNodeToOneThatThisCallHasTried) {
+  World world("random", kForLong);
   world.RegisterAndDiscover(Greeter("1", {"a", "b"}));
   world.MarkForLong("a");
   EXPECT_THAT(world.Count(100, {.avoid = {"b"}}), ElementsAre(Key("a")));
 }
 
 TEST(Selector, TrustsANodeAgainThatAnswered) {
-  World world("roundrobin");
+  World world("roundrobin", kForLong);
   world.RegisterAndDiscover(Greeter("1", {"a", "b"}));
   world.MarkForLong("a");
   world.End(Only("a"), absl::OkStatus());
   EXPECT_EQ(world.Count(10), (std::map<std::string, int>{{"a", 5}, {"b", 5}}));
 }
 
-TEST(Selector, DoesNotMarkANodeForOtherErrors) {
+TEST(Selector, DoesNotLeaveOutANodeForOneError) {
   World world("roundrobin");
   world.RegisterAndDiscover(Greeter("1", {"a", "b"}));
   for (const absl::Status& error :
        {absl::InternalError(""), absl::NotFoundError(""), absl::DeadlineExceededError(""),
-        absl::CancelledError(""), absl::ResourceExhaustedError("")}) {
+        absl::CancelledError(""), absl::ResourceExhaustedError(""), absl::UnavailableError("")}) {
     world.End(Only("a"), error);
+    world.End(Only("a"), absl::OkStatus());
     EXPECT_THAT(world.Count(2), UnorderedElementsAre(Key("a"), Key("b"))) << error;
   }
+}
+
+TEST(Selector, LeavesOutANodeThatFailsWhereOthersDoNot) {
+  World world("roundrobin");
+  world.RegisterAndDiscover(Greeter("1", {"a", "b", "c"}));
+  for (int i = 0; i < 5; ++i) {
+    world.End(Only("b"), absl::OkStatus());
+    world.End(Only("a"), absl::InternalError("broken"));
+  }
+  EXPECT_THAT(world.Count(100), UnorderedElementsAre(Key("b"), Key("c")));
 }
 
 // ---- What is known of a node ----
@@ -292,15 +335,24 @@ TEST(Selector, DoesNotMarkANodeForOtherErrors) {
 // Takes the first node, and lets the test look at all.
 class Looking final : public Strategy {
  public:
-  explicit Looking(std::vector<Candidate>& seen) : seen_(seen) {}
+  explicit Looking(Candidates& seen) : seen_(seen) {}
   std::string_view name() const override { return "looking"; }
-  size_t Choose(const std::vector<Candidate>& candidates) override {
-    seen_ = candidates;
-    return 0;
+  bool timed() const override { return true; }
+  std::unique_ptr<Picker> NewPicker(const Candidates& candidates) override {
+    struct First final : Picker {
+      First(Candidates& seen, const Candidates& all) : seen(seen), all(all) {}
+      size_t Choose(const CallInfo&) override {
+        seen = all;
+        return 0;
+      }
+      Candidates& seen;
+      const Candidates& all;
+    };
+    return std::make_unique<First>(seen_, candidates);
   }
 
  private:
-  std::vector<Candidate>& seen_;
+  Candidates& seen_;
 };
 
 class NodeStates : public ::testing::Test {
@@ -309,26 +361,26 @@ class NodeStates : public ::testing::Test {
   Pick Select() { return *world_.selector.Select("greeter", {}); }
   const NodeState& state() const { return *seen_.at(0).state; }
 
-  std::vector<Candidate> seen_;
-  World world_{std::make_unique<Looking>(seen_)};
+  Candidates seen_;
+  World world_{std::make_unique<Looking>(seen_), kForLong};
 };
 
 TEST_F(NodeStates, CountTheCallsInFlight) {
   Pick first = Select();
-  EXPECT_EQ(state().in_flight, 1);
+  EXPECT_EQ(state().in_flight(), 1);
   {
     Pick abandoned = Select();
-    EXPECT_EQ(state().in_flight, 2);
+    EXPECT_EQ(state().in_flight(), 2);
     const Pick moved = std::move(abandoned);
-    EXPECT_EQ(state().in_flight, 2);
+    EXPECT_EQ(state().in_flight(), 2);
   }
-  EXPECT_EQ(state().in_flight, 1);
+  EXPECT_EQ(state().in_flight(), 1);
   first.Done(absl::OkStatus());
   first.Done(absl::UnavailableError("too late to count"));
-  EXPECT_EQ(state().in_flight, 0);
-  EXPECT_EQ(state().failures, 0);
+  EXPECT_EQ(state().in_flight(), 0);
+  EXPECT_TRUE(state().usable());
   first = Select();
-  EXPECT_EQ(state().in_flight, 1);
+  EXPECT_EQ(state().in_flight(), 1);
 }
 
 TEST_F(NodeStates, LearnLatencyFromCallsThatEndedAlone) {
@@ -336,9 +388,9 @@ TEST_F(NodeStates, LearnLatencyFromCallsThatEndedAlone) {
     const Pick abandoned = Select();
   }
   Select().Done(absl::CancelledError("the caller went"));
-  EXPECT_EQ(state().latency_ns, 0);
+  EXPECT_EQ(state().latency(), absl::ZeroDuration());
   Select().Done(absl::OkStatus());
-  EXPECT_GT(state().latency_ns, 0);
+  EXPECT_GT(state().latency(), absl::ZeroDuration());
 }
 
 TEST_F(NodeStates, SurviveChangesOfOtherNodes) {
@@ -347,7 +399,7 @@ TEST_F(NodeStates, SurviveChangesOfOtherNodes) {
   world_.Register(Greeter("1", {"b"}));
   ASSERT_TRUE(Eventually([&] { return Select(), seen_.size() == 2; }));
   EXPECT_EQ(seen_.at(0).state, before);
-  EXPECT_EQ(seen_.at(0).state->in_flight, 1);
+  EXPECT_EQ(seen_.at(0).state->in_flight(), 1);
 }
 
 TEST_F(NodeStates, BeginAnewForANodeThatMoved) {
@@ -358,7 +410,7 @@ TEST_F(NodeStates, BeginAnewForANodeThatMoved) {
   world_.Register(moved);
   ASSERT_TRUE(Eventually([&] { return Select(), state().node.address == "elsewhere:80"; }));
   EXPECT_NE(seen_.at(0).state, before);
-  EXPECT_EQ(state().failures, 0);
+  EXPECT_TRUE(state().usable());
 }
 
 TEST_F(NodeStates, ComeWithTheRecordOfTheirVersion) {
@@ -428,7 +480,8 @@ TEST(Selector, ManyThreadsSelectWhileNodesComeAndGo) {
         if (!pick.ok()) {
           ++failed;
         } else {
-          pick->Done((call + i) % 7 == 0 ? absl::UnavailableError("refused") : absl::OkStatus());
+          pick->Done((call + i) % 7 == 0 ? absl::UnavailableError("refused") : absl::OkStatus(),
+                     (call + i) % 2 == 0);
         }
       }
       --running;

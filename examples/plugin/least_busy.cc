@@ -3,23 +3,37 @@
 #include <algorithm>
 
 #include "core/plugin_table.h"
-#include "selector/selector.h"
+#include "selector/strategy.h"
 
 namespace {
 
+using micro::selector::CallInfo;
 using micro::selector::Candidate;
+using micro::selector::Candidates;
+using micro::selector::Picker;
 using micro::selector::Strategy;
+
+class LeastBusyPicker final : public Picker {
+ public:
+  explicit LeastBusyPicker(const Candidates& candidates) : candidates_(candidates) {}
+
+  size_t Choose(const CallInfo&) override {
+    const auto less_busy = [](const Candidate& a, const Candidate& b) {
+      return a.state->in_flight() < b.state->in_flight();
+    };
+    const auto choice = std::min_element(candidates_.begin(), candidates_.end(), less_busy);
+    return static_cast<size_t>(choice - candidates_.begin());
+  }
+
+ private:
+  const Candidates& candidates_;
+};
 
 class LeastBusy final : public Strategy {
  public:
   std::string_view name() const override { return "leastbusy"; }
-
-  size_t Choose(const std::vector<Candidate>& candidates) override {
-    const auto less_busy = [](const Candidate& a, const Candidate& b) {
-      return a.state->in_flight < b.state->in_flight;
-    };
-    const auto choice = std::min_element(candidates.begin(), candidates.end(), less_busy);
-    return static_cast<size_t>(choice - candidates.begin());
+  std::unique_ptr<Picker> NewPicker(const Candidates& candidates) override {
+    return std::make_unique<LeastBusyPicker>(candidates);
   }
 };
 

@@ -4,27 +4,25 @@
 #include "core/plugin_table.h"
 #include "core/testing/status_matchers.h"
 #include "micro/service.h"
-#include "selector/selector.h"
+#include "selector/strategy.h"
 
 namespace {
 
 using micro::IsOk;
 using micro::PluginTable;
-using micro::selector::Candidate;
+using micro::selector::Candidates;
 using micro::selector::NodeState;
+using micro::selector::NodeStatePtr;
 using micro::selector::Strategy;
-
-Candidate WithCallsInFlight(int calls) {
-  Candidate candidate{.state = std::make_shared<NodeState>(), .service = nullptr};
-  candidate.state->in_flight = calls;
-  return candidate;
-}
 
 TEST(LeastBusy, ChoosesTheNodeWithTheFewestCallsInFlight) {
   const auto strategy = PluginTable<Strategy>::Create("leastbusy", {});
   ASSERT_THAT(strategy, IsOk());
-  EXPECT_EQ((*strategy)->Choose({WithCallsInFlight(3), WithCallsInFlight(1), WithCallsInFlight(2)}),
-            1u);
+  const NodeStatePtr busy(new NodeState({.id = "busy"})), idle(new NodeState({.id = "idle"}));
+  busy->lane().begun = 3;
+  idle->lane().begun = 1;
+  const Candidates nodes = {{busy.get()}, {idle.get()}};
+  EXPECT_EQ((*strategy)->NewPicker(nodes)->Choose({}), 1u);
 }
 
 TEST(LeastBusy, IsKnownToTheFlag) {

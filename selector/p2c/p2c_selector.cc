@@ -1,30 +1,58 @@
 // The strategy "p2c", the power of two choices: of two random nodes the one with the smaller
 // product of average latency and calls in flight. A slow or stuck node is left within a few calls,
 // without anyone knowing all nodes.
+//
+// Each lane (core/lane.h) looks at what its own calls have shown, as if it were alone.
+#include <algorithm>
+
 #include "core/plugin_table.h"
 #include "core/random.h"
-#include "selector/selector.h"
+#include "selector/strategy.h"
 
 namespace micro::selector {
 namespace {
 
-// The expected wait for one more call. A node that was never called costs nothing, so that it is
-// tried.
-double Cost(const NodeState& state) {
-  const auto in_flight = static_cast<double>(state.in_flight.load(std::memory_order_relaxed));
-  return static_cast<double>(state.latency_ns.load(std::memory_order_relaxed)) * (in_flight + 1) +
-         in_flight;
+// Since nobody calls a node that was slow, what is known of it fades: halved about once a second,
+// until it is called again.
+int64_t Faded(int64_t latency, Ticks idle) {
+  const int64_t seconds = TicksToNanos(std::max<Ticks>(idle, 0)) >> 30;
+  return seconds == 0 ? latency : latency >> std::min<int64_t>(seconds, 40);
 }
+
+class P2cPicker final : public Picker {
+ public:
+  explicit P2cPicker(const Candidates& candidates) : candidates_(candidates) {}
+
+  size_t Choose(const CallInfo& call) override {
+    const size_t count = candidates_.size();
+    if (count == 1) return 0;
+    const size_t lane = ThisLane();
+    const size_t a = RandomBelow(count);
+    size_t b = RandomBelow(count - 1);  // another one
+    b += b >= a ? 1 : 0;
+    return Cost(b, lane, call.now) < Cost(a, lane, call.now) ? b : a;
+  }
+
+ private:
+  // The expected wait for one more call. A node that was never called costs nothing, so that it is
+  // tried.
+  int64_t Cost(size_t index, size_t lane_index, Ticks now) const {
+    NodeState& state = *candidates_[index].state;
+    const NodeState::Lane& lane = state.lane(lane_index);
+    const int64_t in_flight = lane.in_flight();
+    const Ticks idle = now - lane.measured_at.load(std::memory_order_relaxed);
+    return Faded(state.LatencyNs(lane), idle) * (in_flight + 1) + in_flight;
+  }
+
+  const Candidates& candidates_;
+};
 
 class P2cStrategy final : public Strategy {
  public:
   std::string_view name() const override { return "p2c"; }
-  size_t Choose(const std::vector<Candidate>& candidates) override {
-    const size_t count = candidates.size();
-    if (count == 1) return 0;
-    const size_t a = RandomBelow(count);
-    const size_t b = (a + 1 + RandomBelow(count - 1)) % count;  // another one
-    return Cost(*candidates[b].state) < Cost(*candidates[a].state) ? b : a;
+  bool timed() const override { return true; }
+  std::unique_ptr<Picker> NewPicker(const Candidates& candidates) override {
+    return std::make_unique<P2cPicker>(candidates);
   }
 };
 

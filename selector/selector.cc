@@ -201,6 +201,18 @@ std::shared_ptr<const Selector::Nodes> Selector::MakeNodes(
   return nodes;
 }
 
+// What is known of a service: by discovery, or without.
+std::shared_ptr<const registry::Snapshot> Selector::SnapshotOf(std::string_view service,
+                                                               const Nodes* before) const {
+  std::optional<registry::Node> node = strategy_->NodeWithoutDiscovery(service);
+  if (!node.has_value()) return cache_->Peek(service);
+  if (before != nullptr) return before->snapshot;
+  auto snapshot = std::make_shared<registry::Snapshot>();
+  snapshot->services.push_back({.name = std::string(service), .nodes = {*std::move(node)}});
+  snapshot->confirmed = table_->clock.Now();
+  return snapshot;
+}
+
 // Makes contents of what the cache and the nodes' health say now.
 void Selector::Refresh(std::string_view service) {
   std::vector<NodeStatePtr> dropped, forgotten;  // freed without the lock
@@ -214,7 +226,8 @@ void Selector::Refresh(std::string_view service) {
   const bool same_health = next->health_version == before->health_version;
   next->services.try_emplace(std::string(service));
   for (auto known = next->services.begin(); known != next->services.end();) {
-    std::shared_ptr<const registry::Snapshot> snapshot = cache_->Peek(known->first);
+    std::shared_ptr<const registry::Snapshot> snapshot =
+        SnapshotOf(known->first, known->second.get());
     if (snapshot == nullptr) {
       if (known->second != nullptr) {
         dropped.insert(dropped.end(), known->second->states.begin(), known->second->states.end());
@@ -250,7 +263,7 @@ const Selector::Nodes* Selector::NodesOf(std::string_view service) {
       contents.health_version == table_->health_version.load(std::memory_order_acquire)) {
     if (nodes != nullptr) [[likely]]
       return nodes;
-    if (cache_->Peek(service) == nullptr) return nullptr;  // nothing is known
+    if (SnapshotOf(service, nullptr) == nullptr) return nullptr;  // nothing is known
   }
   Refresh(service);
   return find(table_->published.Read());

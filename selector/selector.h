@@ -96,6 +96,8 @@ class Selector {
   struct Contents;
   struct Table;
   const Nodes* NodesOf(std::string_view service);
+  std::shared_ptr<const registry::Snapshot> SnapshotOf(std::string_view service,
+                                                       const Nodes* before) const;
   void Refresh(std::string_view service);
   std::shared_ptr<const Nodes> MakeNodes(std::shared_ptr<const registry::Snapshot> snapshot,
                                          const Nodes* before, std::vector<NodeStatePtr>& dropped);

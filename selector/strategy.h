@@ -6,6 +6,8 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "core/metadata.h"
@@ -43,6 +45,12 @@ class Strategy {
   // Whether its choices depend on how long calls take: then each call is timed, and CallInfo::now
   // is set. Else one in sixteen is, for those who look.
   virtual bool timed() const { return false; }
+
+  // The one node of a service, where this strategy knows it without discovery. Then the registry is
+  // never asked.
+  virtual std::optional<registry::Node> NodeWithoutDiscovery(std::string_view /*service*/) {
+    return std::nullopt;
+  }
 
   // A picker among `candidates`, of which there is at least one and which outlive it. Any thread.
   virtual std::unique_ptr<Picker> NewPicker(const Candidates& candidates) = 0;

@@ -188,10 +188,9 @@ TEST_F(Flags, RefuseAFlagThatNobodyKnows) {
 TEST_F(Flags, NameThePluginsThatAreLinkedInPlaceOfAnUnknownOne) {
   EXPECT_THAT(Parse({"--registry=zonk"}).status(),
               Refused("registry \"zonk\" is not linked; linked: memory (flag --registry)"));
-  EXPECT_THAT(
-      Parse({"--selector=zonk"}).status(),
-      Refused(
-          "selector \"zonk\" is not linked; linked: p2c, random, roundrobin (flag --selector)"));
+  EXPECT_THAT(Parse({"--selector=zonk"}).status(),
+              Refused("selector \"zonk\" is not linked; linked: hash, least, p2c, random, "
+                      "roundrobin, static, weighted (flag --selector)"));
   EXPECT_THAT(Parse({"--broker=zonk"}).status(),
               Refused("broker \"zonk\" is not linked; linked: memory (flag --broker)"));
   EXPECT_THAT(Parse({"--server=zonk"}).status(),
@@ -373,10 +372,10 @@ TEST_F(Flags, HelpTellsFlagsVariablesDefaultsAndLinkedPlugins) {
   for (const std::string argument : {"--help", "-help", "-h"}) {
     const auto parsed = Parse({argument});
     ASSERT_THAT(parsed, IsOk());
-    for (const char* part :
-         {"Greets people.", "greeter", "--name", "who is greeted [John]", "--registry",
-          "$MICRO_REGISTRY", "memory [memory]", "p2c, random, roundrobin [random]", "grpc [grpc]",
-          "--server_address", "[:0]"}) {
+    for (const char* part : {"Greets people.", "greeter", "--name", "who is greeted [John]",
+                             "--registry", "$MICRO_REGISTRY", "memory [memory]",
+                             "p2c, random, roundrobin, static, weighted [random]", "grpc [grpc]",
+                             "--server_address", "[:0]"}) {
       EXPECT_THAT(parsed->help, HasSubstr(part));
     }
   }

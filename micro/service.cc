@@ -21,6 +21,7 @@
 #include "micro/wire.h"
 #include "registry/cache.h"
 #include "selector/selector.h"
+#include "selector/traffic_file.h"
 
 namespace micro {
 namespace {
@@ -138,6 +139,7 @@ class PluggedService final : public Service {
     std::shared_ptr<registry::Registry> registry;
     std::shared_ptr<registry::Cache> cache;
     std::shared_ptr<broker::Broker> broker;
+    std::unique_ptr<selector::TrafficFile> traffic;
     std::shared_ptr<Client> client;
     std::unique_ptr<Server> server;
 
@@ -174,9 +176,23 @@ class PluggedService final : public Service {
                                                                        options_.registry_options));
     ASSIGN_OR_RETURN(std::shared_ptr<broker::Broker> broker, MakeBroker());
     ASSIGN_OR_RETURN(std::unique_ptr<selector::Strategy> strategy,
-                     PluginTable<selector::Strategy>::Create(options_.selector, {}));
+                     PluginTable<selector::Strategy>::Create(
+                         options_.selector, {.hash_key = options_.selector_hash_key}));
     auto cache = std::make_shared<registry::Cache>(registry);
-    auto selector = std::make_shared<selector::Selector>(std::move(strategy), cache);
+    auto selector =
+        std::make_shared<selector::Selector>(std::move(strategy), cache, options_.selector_options);
+    std::unique_ptr<selector::TrafficFile> traffic;
+    if (!options_.traffic_rules.empty()) {
+      auto opened = selector::TrafficFile::Open(
+          options_.traffic_rules, [selector](std::shared_ptr<const selector::TrafficRules> rules) {
+            selector->SetTraffic(std::move(rules));
+          });
+      if (!opened.ok()) {
+        return absl::InvalidArgumentError(
+            fmt::format("{} (flag --traffic_rules)", std::string(opened.status().message())));
+      }
+      traffic = *std::move(opened);
+    }
     ASSIGN_OR_RETURN(std::shared_ptr<Client> client,
                      NewClient(options_.client, std::move(selector), broker));
     for (auto wrapper = options_.client_wrappers.rbegin();
@@ -186,6 +202,7 @@ class PluggedService final : public Service {
     parts_ = std::make_unique<Components>();
     parts_->registry = registry;
     parts_->cache = std::move(cache);
+    parts_->traffic = std::move(traffic);
     parts_->broker = broker;
     parts_->client = std::move(client);
     parts_->server = NewServer(options_.server, std::move(registry), std::move(broker));

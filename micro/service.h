@@ -25,6 +25,7 @@
 #include "micro/flags.h"
 #include "micro/server.h"
 #include "registry/registry.h"
+#include "selector/options.h"
 
 namespace micro {
 
@@ -43,7 +44,10 @@ struct ServiceOptions {
   std::string registry = "mdns";  // plugins, by name
   registry::Options registry_options = {};
   std::string selector = "random";
-  std::string broker = {};  // empty: memory where it is linked, else none
+  std::string selector_hash_key = {};  // strategy "hash": the metadata that decides
+  selector::Options selector_options = {};
+  std::string traffic_rules = {};  // file of rules, selector/traffic.h; empty: none
+  std::string broker = {};         // empty: memory where it is linked, else none
   broker::Options broker_options = {};
 
   // Middleware; the first of each list is outermost. Handler and call wrappers may stand here or in

@@ -18,20 +18,9 @@
 #include "core/clock.h"
 #include "core/mutex.h"
 #include "selector/node_state.h"
+#include "selector/options.h"
 
 namespace micro::selector {
-
-struct EjectionOptions {
-  bool enabled = true;
-  int failures_in_a_row = 5;
-  double failure_rate = 0.2;  // of a node's calls in `window` …
-  int least_failures = 5;     // … but so many at least
-  absl::Duration window = absl::Seconds(10);
-  absl::Duration unreachable_for = absl::Milliseconds(100);  // doubled with each time in a row
-  absl::Duration failing_for = absl::Seconds(1);             // so is this
-  absl::Duration longest = absl::Seconds(30);
-  double most = 0.5;  // part of the nodes that may be left out for answering with errors
-};
 
 // Why a node is left out.
 struct Ejection {

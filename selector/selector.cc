@@ -12,6 +12,8 @@
 #include "core/mutex.h"
 #include "core/published.h"
 #include "core/strings.h"
+#include "selector/group.h"
+#include "selector/health.h"
 
 namespace micro::selector {
 namespace {
@@ -79,70 +81,82 @@ void Pick::Abandon() {
   if (!state_->usable()) Health::TrialAbandoned(*state_);
 }
 
-namespace {
+// All nodes of one service, as of one moment.
+struct Selector::Nodes {
+  // The nodes of each version that a traffic rule names.
+  struct Ruled {
+    const TrafficRule* rule;
+    std::vector<std::unique_ptr<Group>> routes;
 
-// Nodes that calls are chosen among, all together.
-struct Group {
-  explicit Group(const Candidates& all) {
-    for (const Candidate& candidate : all) {
-      const NodeState::Phase phase = candidate.state->phase();
-      if (phase == NodeState::kUsable) usable.push_back(candidate);
-      if (phase == NodeState::kOnTrial) on_trial.push_back(candidate);
-    }
-    // A node that fails is still a better hope than none.
-    if (usable.empty()) usable = all;
-  }
+    const Group* Choose(const CallInfo& call) const;
+  };
 
-  // The node on trial that this call is to try, or null.
-  NodeState* TakeTrial() const {
-    for (const Candidate& candidate : on_trial) {
-      if (candidate.state->TakeTrial()) return candidate.state;
+  std::shared_ptr<const registry::Snapshot> snapshot;
+  std::shared_ptr<const TrafficRules> traffic;  // that `ruled` points into
+  std::shared_ptr<Health> health;
+  std::vector<NodeStatePtr> states;
+  std::unique_ptr<Group> group;  // all
+  std::vector<Ruled> ruled;
+
+  const Ruled* RuleFor(const CallInfo& call) const {
+    for (const Ruled& each : ruled) {
+      if (each.rule->Applies(call.endpoint, call.metadata)) return &each;
     }
     return nullptr;
   }
-
-  Candidates usable;  // all, where none is
-  Candidates on_trial;
-  std::unique_ptr<Picker> picker = nullptr;  // among the usable ones
 };
 
-}  // namespace
+// The version's nodes that a call goes to, by weight; null: there are none of any. A version whose
+// nodes are all left out is passed over while another has some.
+const Group* Selector::Nodes::Ruled::Choose(const CallInfo& call) const {
+  const auto takes = [&](const Group& route, bool usable) {
+    return usable ? route.has_usable() : !route.empty();
+  };
+  for (const bool usable : {true, false}) {
+    double sum = 0;
+    for (size_t i = 0; i < routes.size(); ++i)
+      sum += takes(*routes[i], usable) ? rule->routes[i].weight : 0;
+    if (sum == 0) continue;
+    double lot = rule->LotOf(call.metadata) * sum;
+    const Group* last = nullptr;
+    for (size_t i = 0; i < routes.size(); ++i) {
+      if (!takes(*routes[i], usable) || rule->routes[i].weight == 0) continue;
+      last = routes[i].get();
+      lot -= rule->routes[i].weight;
+      if (lot < 0) break;
+    }
+    return last;
+  }
+  return nullptr;
+}
 
-// All nodes of one service, as of one moment.
-struct Selector::Nodes {
-  std::shared_ptr<const registry::Snapshot> snapshot;
-  std::shared_ptr<Health> health;
-  std::vector<NodeStatePtr> states;
-  Candidates candidates;
-  Group group;
-};
-
-// What is known of all services that were selected, as of one version of the cache and of their
-// nodes' health.
+// What is known of all services that were selected, as of one version of the cache, and one of
+// what is known here: the nodes' health and the traffic rules.
 struct Selector::Contents {
   uint64_t cache_version = 0;
-  uint64_t health_version = 0;
+  uint64_t own_version = 0;
   absl::flat_hash_map<std::string, std::shared_ptr<const Nodes>> services;
 };
 
 struct Selector::Table {
-  Table(EjectionOptions options, Clock& used_clock) : ejection(options), clock(used_clock) {}
+  Table(Options own, Clock& used_clock) : options(std::move(own)), clock(used_clock) {}
 
-  const EjectionOptions ejection;
+  const Options options;
   Clock& clock;
   Published<Contents> published;
-  std::atomic<uint64_t> health_version = 0;
+  std::atomic<uint64_t> own_version = 0;
   Mutex mutex;  // one thread at a time makes the next contents
+  std::shared_ptr<const TrafficRules> traffic ABSL_GUARDED_BY(mutex);
   // Nodes that are no more, since when; calls may run on them.
   std::vector<std::pair<NodeStatePtr, absl::Time>> left ABSL_GUARDED_BY(mutex);
 };
 
 Selector::Selector(std::unique_ptr<Strategy> strategy, std::shared_ptr<registry::Cache> cache,
-                   EjectionOptions ejection, Clock& clock)
+                   Options options, Clock& clock)
     : strategy_(std::move(strategy)),
       timed_(strategy_->timed()),
       cache_(std::move(cache)),
-      table_(std::make_shared<Table>(ejection, clock)) {}
+      table_(std::make_shared<Table>(std::move(options), clock)) {}
 
 Selector::~Selector() {
   // Streams of a client that is gone may hold picks for as long as they like: their nodes stay.
@@ -161,25 +175,34 @@ Selector::~Selector() {
   for (const auto& [state, since] : table_->left) keep(state);
 }
 
+void Selector::SetTraffic(std::shared_ptr<const TrafficRules> rules) {
+  {
+    MutexLock lock(table_->mutex);
+    table_->traffic.swap(rules);
+  }
+  table_->own_version.fetch_add(1, std::memory_order_release);
+}
+
 std::shared_ptr<const Selector::Nodes> Selector::MakeNodes(
-    std::shared_ptr<const registry::Snapshot> snapshot, const Nodes* before,
+    std::shared_ptr<const registry::Snapshot> snapshot, std::string_view service,
+    std::shared_ptr<const TrafficRules> traffic, const Nodes* before,
     std::vector<NodeStatePtr>& dropped) {
-  auto nodes = std::make_shared<Nodes>(Nodes{.snapshot = std::move(snapshot),
-                                             .health = before == nullptr ? nullptr : before->health,
-                                             .states = {},
-                                             .candidates = {},
-                                             .group = Group({})});
-  if (before == nullptr) {
-    const std::weak_ptr<Table> table = table_;
-    nodes->health = std::make_shared<Health>(table_->ejection, table_->clock, [table] {
-      if (const auto known = table.lock())
-        known->health_version.fetch_add(1, std::memory_order_release);
-    });
+  auto nodes = std::make_shared<Nodes>();
+  nodes->snapshot = std::move(snapshot);
+  if (before != nullptr) {
+    nodes->health = before->health;
+  } else {
+    nodes->health = std::make_shared<Health>(
+        table_->options.ejection, table_->clock, [table = std::weak_ptr<Table>(table_)] {
+          if (const auto known = table.lock())
+            known->own_version.fetch_add(1, std::memory_order_release);
+        });
   }
   std::map<std::string_view, NodeStatePtr> known;
   if (before != nullptr) {
     for (const NodeStatePtr& state : before->states) known.emplace(state->node.id, state);
   }
+  Candidates all;
   for (const registry::Service& version : nodes->snapshot->services) {
     for (const registry::Node& node : version.nodes) {
       const auto same = known.find(node.id);
@@ -190,14 +213,32 @@ std::shared_ptr<const Selector::Nodes> Selector::MakeNodes(
       } else {
         state = new NodeState(node, nodes->health);
       }
-      nodes->candidates.push_back({state.get(), &version});
+      all.push_back({state.get(), &version});
       nodes->states.push_back(std::move(state));
     }
   }
   for (auto& [id, state] : known) dropped.push_back(std::move(state));
   if (before == nullptr || nodes->states != before->states) nodes->health->SetNodes(nodes->states);
-  nodes->group = Group(nodes->candidates);
-  if (!nodes->group.usable.empty()) nodes->group.picker = strategy_->NewPicker(nodes->group.usable);
+
+  const std::string_view locality = table_->options.locality;
+  if (traffic != nullptr) {
+    const auto rules = traffic->services.find(service);
+    if (rules != traffic->services.end()) {
+      for (const TrafficRule& rule : rules->second) {
+        Nodes::Ruled ruled{.rule = &rule, .routes = {}};
+        for (const TrafficRoute& route : rule.routes) {
+          Candidates of_version;
+          std::copy_if(all.begin(), all.end(), std::back_inserter(of_version),
+                       [&](const Candidate& c) { return c.service->version == route.version; });
+          ruled.routes.push_back(
+              std::make_unique<Group>(std::move(of_version), locality, *strategy_));
+        }
+        nodes->ruled.push_back(std::move(ruled));
+      }
+    }
+  }
+  nodes->traffic = std::move(traffic);
+  nodes->group = std::make_unique<Group>(std::move(all), locality, *strategy_);
   return nodes;
 }
 
@@ -222,8 +263,8 @@ void Selector::Refresh(std::string_view service) {
   // Read before what they are versions of: a change meanwhile makes this thread or another come
   // back.
   next->cache_version = cache_->version();
-  next->health_version = table_->health_version.load(std::memory_order_acquire);
-  const bool same_health = next->health_version == before->health_version;
+  next->own_version = table_->own_version.load(std::memory_order_acquire);
+  const bool is_same = next->own_version == before->own_version;
   next->services.try_emplace(std::string(service));
   for (auto known = next->services.begin(); known != next->services.end();) {
     std::shared_ptr<const registry::Snapshot> snapshot =
@@ -236,8 +277,10 @@ void Selector::Refresh(std::string_view service) {
       next->services.erase(known++);
       continue;
     }
-    if (known->second == nullptr || known->second->snapshot != snapshot || !same_health)
-      known->second = MakeNodes(std::move(snapshot), known->second.get(), dropped);
+    if (known->second == nullptr || known->second->snapshot != snapshot || !is_same) {
+      known->second = MakeNodes(std::move(snapshot), known->first, table_->traffic,
+                                known->second.get(), dropped);
+    }
     ++known;
   }
   table_->published.Store(std::move(next));
@@ -260,7 +303,7 @@ const Selector::Nodes* Selector::NodesOf(std::string_view service) {
   const Contents& contents = table_->published.Read();
   const Nodes* const nodes = find(contents);
   if (contents.cache_version == cache_->version() &&
-      contents.health_version == table_->health_version.load(std::memory_order_acquire)) {
+      contents.own_version == table_->own_version.load(std::memory_order_acquire)) {
     if (nodes != nullptr) [[likely]]
       return nodes;
     if (SnapshotOf(service, nullptr) == nullptr) return nullptr;  // nothing is known
@@ -272,24 +315,32 @@ const Selector::Nodes* Selector::NodesOf(std::string_view service) {
 absl::StatusOr<Pick> Selector::Select(std::string_view service, const SelectOptions& options,
                                       CallInfo call) {
   const Nodes* const nodes = NodesOf(service);
-  if (nodes == nullptr || nodes->candidates.empty()) {
+  if (nodes == nullptr || nodes->group->empty()) {
     return absl::FailedPreconditionError(
         fmt::format("service {} has not been discovered", service));
   }
   call.now = timed_ || IsTimedAnyway() ? TicksNow() : 0;
-  if (!options.filters.empty() || !options.avoid.empty()) [[unlikely]]
-    return SelectFiltered(*nodes, service, options, call);
-  const Group& group = nodes->group;
-  if (!group.on_trial.empty()) [[unlikely]] {
-    if (NodeState* const state = group.TakeTrial()) return Pick(*state, call.now);
+  const Group* group = nodes->group.get();
+  if (!nodes->ruled.empty()) [[unlikely]] {
+    if (const Nodes::Ruled* const ruled = nodes->RuleFor(call)) {
+      group = ruled->Choose(call);
+      if (group == nullptr) {
+        return absl::UnavailableError(
+            fmt::format("error selecting {} node: none available ({} known, none of the versions "
+                        "of traffic rule \"{}\")",
+                        service, nodes->states.size(), ruled->rule->name));
+      }
+    }
   }
-  return Pick(*group.usable[group.picker->Choose(call)].state, call.now);
+  if (options.filters.empty() && options.avoid.empty()) [[likely]]
+    return Pick(group->Choose(call), call.now);
+  return SelectFiltered(group->all(), service, options, call);
 }
 
-absl::StatusOr<Pick> Selector::SelectFiltered(const Nodes& nodes, std::string_view service,
+absl::StatusOr<Pick> Selector::SelectFiltered(const Candidates& all, std::string_view service,
                                               const SelectOptions& options, const CallInfo& call) {
   Candidates passed;
-  for (const Candidate& candidate : nodes.candidates) {
+  for (const Candidate& candidate : all) {
     const bool agreed = std::all_of(
         options.filters.begin(), options.filters.end(),
         [&](const Filter& filter) { return filter(*candidate.service, candidate.state->node); });
@@ -298,7 +349,7 @@ absl::StatusOr<Pick> Selector::SelectFiltered(const Nodes& nodes, std::string_vi
   if (passed.empty()) {
     return absl::UnavailableError(
         fmt::format("error selecting {} node: none available ({} known, none passed the filters)",
-                    service, nodes.candidates.size()));
+                    service, all.size()));
   }
   // Nodes that this call has tried are taken only when there is no other.
   Candidates untried;
@@ -307,9 +358,9 @@ absl::StatusOr<Pick> Selector::SelectFiltered(const Nodes& nodes, std::string_vi
         return std::find(options.avoid.begin(), options.avoid.end(), candidate.state->node.id) ==
                options.avoid.end();
       });
-  Group group(untried.empty() ? passed : untried);
-  if (NodeState* const state = group.TakeTrial()) return Pick(*state, call.now);
-  return Pick(*group.usable[strategy_->NewPicker(group.usable)->Choose(call)].state, call.now);
+  const Group group(untried.empty() ? std::move(passed) : std::move(untried),
+                    table_->options.locality, *strategy_);
+  return Pick(group.Choose(call), call.now);
 }
 
 Task<absl::Status> Selector::Discover(Context ctx, std::string service) {

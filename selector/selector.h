@@ -25,9 +25,10 @@
 #include "core/task.h"
 #include "registry/cache.h"
 #include "registry/registry.h"
-#include "selector/health.h"
 #include "selector/node_state.h"
+#include "selector/options.h"
 #include "selector/strategy.h"
+#include "selector/traffic.h"
 
 namespace micro::selector {
 
@@ -76,7 +77,7 @@ class Selector {
  public:
   // The cache is shared with others and outlives no one: it is stopped by its owner.
   Selector(std::unique_ptr<Strategy> strategy, std::shared_ptr<registry::Cache> cache,
-           EjectionOptions ejection = {}, Clock& clock = Clock::Real());
+           Options options = {}, Clock& clock = Clock::Real());
   ~Selector();
 
   // A node for a call to `service`. FAILED_PRECONDITION: nothing is known of the service yet,
@@ -84,6 +85,9 @@ class Selector {
   // there are and why.
   absl::StatusOr<Pick> Select(std::string_view service, const SelectOptions& options,
                               CallInfo call = {});
+
+  // Traffic rules from now on; null: none.
+  void SetTraffic(std::shared_ptr<const TrafficRules> rules);
 
   // Waits until something is known of the service. NOT_FOUND: discovery knows no such service.
   // UNAVAILABLE: the registry cannot be asked, and nothing was known before.
@@ -100,8 +104,10 @@ class Selector {
                                                        const Nodes* before) const;
   void Refresh(std::string_view service);
   std::shared_ptr<const Nodes> MakeNodes(std::shared_ptr<const registry::Snapshot> snapshot,
+                                         std::string_view service,
+                                         std::shared_ptr<const TrafficRules> traffic,
                                          const Nodes* before, std::vector<NodeStatePtr>& dropped);
-  absl::StatusOr<Pick> SelectFiltered(const Nodes& nodes, std::string_view service,
+  absl::StatusOr<Pick> SelectFiltered(const Candidates& all, std::string_view service,
                                       const SelectOptions& options, const CallInfo& call);
 
   const std::unique_ptr<Strategy> strategy_;

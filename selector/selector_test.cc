@@ -46,12 +46,14 @@ SelectOptions Only(const std::string& id) { return {.filters = {Label("id", id)}
 // A selector on a registry of its own.
 class World {
  public:
-  explicit World(std::unique_ptr<Strategy> strategy, EjectionOptions ejection = {})
+  explicit World(std::unique_ptr<Strategy> strategy, Options options = {})
       : registry_(*registry::ScriptedRegistryFactory(script)(OwnWorld())),
         cache_(std::make_shared<registry::Cache>(registry_)),
-        selector(std::move(strategy), cache_, ejection) {}
+        selector(std::move(strategy), cache_, std::move(options)) {}
   explicit World(const std::string& strategy, EjectionOptions ejection = {})
-      : World(NewStrategy(strategy), ejection) {}
+      : World(NewStrategy(strategy), {.ejection = ejection}) {}
+  World(const std::string& strategy, Options options)
+      : World(NewStrategy(strategy), std::move(options)) {}
   ~World() { cache_->Stop(); }
 
   void Register(const registry::Service& service) {
@@ -330,6 +332,99 @@ TEST(Selector, LeavesOutANodeThatFailsWhereOthersDoNot) {
   EXPECT_THAT(world.Count(100), UnorderedElementsAre(Key("b"), Key("c")));
 }
 
+// ---- Traffic rules and places ----
+
+std::shared_ptr<const TrafficRules> Traffic(const std::string& rules) {
+  const auto parsed = ParseTraffic("services: {greeter: {rules: " + rules + "}}", "test");
+  EXPECT_THAT(parsed, IsOk());
+  return std::make_shared<const TrafficRules>(*parsed);
+}
+
+class TrafficTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    world_.Register(Greeter("1", {"a", "b"}));
+    world_.RegisterAndDiscover(Greeter("2", {"c"}));
+  }
+  void Set(const std::string& rules) { world_.selector.SetTraffic(Traffic(rules)); }
+
+  World world_{"random", kForLong};
+};
+
+TEST_F(TrafficTest, SharesCallsAmongVersionsByWeight) {
+  Set("[{route: [{version: 1, weight: 90}, {version: 2, weight: 10}]}]");
+  auto chosen = world_.Count(10'000);
+  EXPECT_NEAR(chosen["c"], 1000, 300);
+  EXPECT_NEAR(chosen["a"], 4500, 600);
+  Set("[{route: {version: 2}}]");
+  EXPECT_THAT(world_.Count(100), ElementsAre(Key("c")));
+  world_.selector.SetTraffic(nullptr);
+  EXPECT_NEAR(world_.Count(9000)["c"], 3000, 600);
+}
+
+TEST_F(TrafficTest, FollowsTheFirstRuleThatMatches) {
+  Set("[{match: {X-Canary: yes}, route: {version: 2}}, {route: {version: 1}}]");
+  EXPECT_THAT(world_.Count(100), UnorderedElementsAre(Key("a"), Key("b")));
+  Metadata canary;
+  canary.Set("X-Canary", "yes");
+  for (int i = 0; i < 20; ++i) {
+    const auto pick = world_.selector.Select("greeter", {}, {.metadata = &canary});
+    EXPECT_EQ(pick->node().id, "c");
+  }
+}
+
+TEST_F(TrafficTest, PassesOverAVersionWithoutNodes) {
+  Set("[{route: [{version: 2, weight: 1}, {version: 3, weight: 1000}]}]");
+  EXPECT_THAT(world_.Count(100), ElementsAre(Key("c")));
+}
+
+TEST_F(TrafficTest, NamesARuleOfWhoseVersionsThereIsNoNode) {
+  Set("[{name: future, route: {version: 3}}]");
+  EXPECT_THAT(world_.selector.Select("greeter", {}),
+              StatusIs(absl::StatusCode::kUnavailable,
+                       "error selecting greeter node: none available (3 known, none of the "
+                       "versions of traffic rule \"future\")"));
+}
+
+TEST_F(TrafficTest, LeavesAVersionWhoseNodesAreLeftOut) {
+  Set("[{route: [{version: 1, weight: 1}, {version: 2, weight: 1000}]}]");
+  world_.MarkForLong("c");
+  EXPECT_THAT(world_.Count(100), UnorderedElementsAre(Key("a"), Key("b")));
+}
+
+TEST_F(TrafficTest, StaysWithTheRuleWhenACallIsTriedAgain) {
+  Set("[{route: {version: 1}}]");
+  EXPECT_THAT(world_.Count(50, {.avoid = {"a"}}), ElementsAre(Key("b")));
+  EXPECT_THAT(world_.Count(50, {.avoid = {"a", "b"}}), UnorderedElementsAre(Key("a"), Key("b")));
+}
+
+registry::Service Placed(const std::map<std::string, std::string>& places) {
+  registry::Service service{.name = "greeter", .version = "1"};
+  for (const auto& [id, place] : places) {
+    service.nodes.push_back(
+        {.id = id, .address = id + ":80", .metadata = {{"id", id}, {"locality", place}}});
+  }
+  return service;
+}
+
+TEST(Locality, PrefersNodesThatAreNear) {
+  World world("random", {.locality = "eu/a", .ejection = kForLong});
+  world.RegisterAndDiscover(
+      Placed({{"a1", "eu/a"}, {"a2", "eu/a"}, {"b", "eu/b"}, {"us", "us/a"}, {"none", ""}}));
+  EXPECT_THAT(world.Count(100), UnorderedElementsAre(Key("a1"), Key("a2")));
+  world.MarkForLong("a1");
+  EXPECT_THAT(world.Count(100), ElementsAre(Key("a2")));
+  world.MarkForLong("a2");
+  EXPECT_THAT(world.Count(100), UnorderedElementsAre(Key("b"), Key("us"), Key("none")))
+      << "of eu, one of three is too few";
+}
+
+TEST(Locality, TakesAllWhereNoneIsNear) {
+  World world("random", {.locality = "asia/a"});
+  world.RegisterAndDiscover(Placed({{"b", "eu/b"}, {"us", "us/a"}}));
+  EXPECT_THAT(world.Count(100), UnorderedElementsAre(Key("b"), Key("us")));
+}
+
 // ---- What is known of a node ----
 
 // Takes the first node, and lets the test look at all.
@@ -362,7 +457,7 @@ class NodeStates : public ::testing::Test {
   const NodeState& state() const { return *seen_.at(0).state; }
 
   Candidates seen_;
-  World world_{std::make_unique<Looking>(seen_), kForLong};
+  World world_{std::make_unique<Looking>(seen_), {.ejection = kForLong}};
 };
 
 TEST_F(NodeStates, CountTheCallsInFlight) {

@@ -13,6 +13,7 @@
 #include "core/lane.h"
 #include "core/plugin_table.h"
 #include "core/random.h"
+#include "selector/stable_hash.h"
 #include "selector/strategy.h"
 
 namespace micro::selector {
@@ -21,16 +22,6 @@ namespace {
 constexpr std::string_view kDefaultKey = "Micro-Hash-Key";
 constexpr double kMostLoad = 1.25;
 constexpr int64_t kAlwaysTaken = 8;  // calls in flight: with few of them, shares mean nothing
-
-// The same in every process and release: FNV-1a, then splitmix64's mixing, since FNV alone leaves
-// texts that differ in their last letters close together.
-uint64_t HashOf(std::string_view text, uint64_t seed = 0) {
-  uint64_t hash = 0xcbf29ce484222325 ^ seed;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  hash = (hash ^ (hash >> 30)) * 0xbf58476d1ce4e5b9;
-  hash = (hash ^ (hash >> 27)) * 0x94d049bb133111eb;
-  return hash ^ (hash >> 31);
-}
 
 class HashPicker final : public Picker {
  public:
@@ -41,7 +32,7 @@ class HashPicker final : public Picker {
     for (size_t i = 0; i < candidates.size(); ++i) {
       for (size_t point = 0; point < points; ++point)
         ring_.push_back(
-            {HashOf(candidates[i].state->node.id, point + 1), static_cast<uint32_t>(i)});
+            {StableHash(candidates[i].state->node.id, point + 1), static_cast<uint32_t>(i)});
     }
     std::sort(ring_.begin(), ring_.end());
   }
@@ -50,7 +41,7 @@ class HashPicker final : public Picker {
     const std::optional<std::string_view> value =
         call.metadata == nullptr ? std::nullopt : call.metadata->Get(key_);
     if (!value.has_value()) return RandomBelow(candidates_.size());
-    auto point = std::lower_bound(ring_.begin(), ring_.end(), Point{HashOf(*value), 0});
+    auto point = std::lower_bound(ring_.begin(), ring_.end(), Point{StableHash(*value), 0});
     const int64_t most = MostInFlight();
     for (size_t tried = 0; tried < candidates_.size(); ++tried) {
       if (point == ring_.end()) point = ring_.begin();

@@ -363,6 +363,56 @@ absl::StatusOr<Pick> Selector::SelectFiltered(const Candidates& all, std::string
   return Pick(group.Choose(call), call.now);
 }
 
+namespace {
+
+NodeReport ReportOf(const Candidate& candidate, const Health& health) {
+  const NodeState& state = *candidate.state;
+  const auto place = state.node.metadata.find("locality");
+  NodeReport report{.id = state.node.id,
+                    .address = state.node.address,
+                    .version = candidate.service->version,
+                    .locality = place == state.node.metadata.end() ? "" : place->second,
+                    .weight = state.weight,
+                    .in_flight = state.in_flight(),
+                    .calls = state.calls(),
+                    .latency = state.latency()};
+  const NodeState::Phase phase = state.phase();
+  report.state = phase == NodeState::kUsable    ? "usable"
+                 : phase == NodeState::kEjected ? "ejected"
+                                                : "on trial";
+  if (const std::unique_ptr<Ejection> ejection = health.EjectionOf(state))
+    report.ejection = *ejection;
+  return report;
+}
+
+}  // namespace
+
+absl::StatusOr<Report> Selector::Describe(std::string_view service) {
+  const Nodes* const nodes = NodesOf(service);
+  if (nodes == nullptr) {
+    return absl::NotFoundError(
+        fmt::format("service {}: no call has asked for it, or it is not there", service));
+  }
+  Report report{.service = std::string(service),
+                .strategy = std::string(strategy()),
+                .age = table_->clock.Now() - nodes->snapshot->confirmed,
+                .registry_status = nodes->snapshot->registry_status};
+  for (const Candidate& candidate : nodes->group->all())
+    report.nodes.push_back(ReportOf(candidate, *nodes->health));
+  std::sort(report.nodes.begin(), report.nodes.end(),
+            [](const NodeReport& a, const NodeReport& b) { return a.id < b.id; });
+  for (const Nodes::Ruled& ruled : nodes->ruled) {
+    RuleReport rule{.name = ruled.rule->name, .when = ruled.rule->When()};
+    for (size_t i = 0; i < ruled.routes.size(); ++i) {
+      rule.routes.push_back({.version = ruled.rule->routes[i].version,
+                             .weight = ruled.rule->routes[i].weight,
+                             .nodes = ruled.routes[i]->all().size()});
+    }
+    report.rules.push_back(std::move(rule));
+  }
+  return report;
+}
+
 Task<absl::Status> Selector::Discover(Context ctx, std::string service) {
   absl::StatusOr<std::shared_ptr<const registry::Snapshot>> known =
       co_await cache_->Get(ctx, service);

@@ -27,6 +27,7 @@
 #include "registry/registry.h"
 #include "selector/node_state.h"
 #include "selector/options.h"
+#include "selector/report.h"
 #include "selector/strategy.h"
 #include "selector/traffic.h"
 
@@ -92,6 +93,9 @@ class Selector {
   // Waits until something is known of the service. NOT_FOUND: discovery knows no such service.
   // UNAVAILABLE: the registry cannot be asked, and nothing was known before.
   Task<absl::Status> Discover(Context ctx, std::string service);
+
+  // What is known of a service now. NOT_FOUND: nothing is.
+  absl::StatusOr<Report> Describe(std::string_view service);
 
   std::string_view strategy() const { return strategy_->name(); }
 

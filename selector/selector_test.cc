@@ -398,6 +398,30 @@ TEST_F(TrafficTest, StaysWithTheRuleWhenACallIsTriedAgain) {
   EXPECT_THAT(world_.Count(50, {.avoid = {"a", "b"}}), UnorderedElementsAre(Key("a"), Key("b")));
 }
 
+TEST_F(TrafficTest, SaysWhatIsKnownAndWhichRulesThereAre) {
+  Set("[{name: canary, endpoint: Greeter.Hello, route: [{version: 1, weight: 9}, {version: 3}]}]");
+  world_.MarkForLong("b");
+  Pick running = *world_.selector.Select("greeter", Only("a"));
+  const auto report = world_.selector.Describe("greeter");
+  ASSERT_THAT(report, IsOk());
+  EXPECT_EQ(report->strategy, "random");
+  EXPECT_THAT(report->registry_status, IsOk());
+  ASSERT_EQ(report->nodes.size(), 3u);
+  EXPECT_EQ(report->nodes[0].id, "a");
+  EXPECT_EQ(report->nodes[0].state, "usable");
+  EXPECT_EQ(report->nodes[0].in_flight, 1);
+  EXPECT_FALSE(report->nodes[0].ejection.has_value());
+  EXPECT_EQ(report->nodes[1].state, "ejected");
+  EXPECT_EQ(report->nodes[1].ejection->why, "refused");
+  EXPECT_EQ(report->nodes[2].version, "2");
+  ASSERT_EQ(report->rules.size(), 1u);
+  EXPECT_EQ(report->rules[0].when, "endpoint Greeter.Hello");
+  ASSERT_EQ(report->rules[0].routes.size(), 2u);
+  EXPECT_EQ(report->rules[0].routes[0].nodes, 2u);
+  EXPECT_EQ(report->rules[0].routes[1].nodes, 0u);
+  EXPECT_THAT(world_.selector.Describe("nobody"), StatusIs(absl::StatusCode::kNotFound));
+}
+
 registry::Service Placed(const std::map<std::string, std::string>& places) {
   registry::Service service{.name = "greeter", .version = "1"};
   for (const auto& [id, place] : places) {

@@ -1,6 +1,7 @@
 #include "selector/traffic.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <yaml-cpp/yaml.h>
 
 #include <charconv>
@@ -142,6 +143,7 @@ absl::StatusOr<TrafficRule> ReadRule(size_t number, const Place& place) {
   const Place routes = place.Key("route");
   if (routes.node().IsMap()) {
     ASSIGN_OR_RETURN(TrafficRoute route, ReadRoute(routes));
+    if (route.weight == 0) return routes.Expected("a weight above 0");
     rule.routes.push_back(std::move(route));
     return rule;
   }
@@ -211,6 +213,28 @@ bool TrafficRule::Applies(std::string_view called, const Metadata* metadata) con
     if (!match.Holds(metadata)) return false;
   }
   return true;
+}
+
+std::string TrafficRule::When() const {
+  std::vector<std::string> parts;
+  if (!endpoint.empty()) parts.push_back("endpoint " + endpoint);
+  for (const TrafficMatch& match : matches) {
+    switch (match.kind) {
+      case TrafficMatch::Kind::kExact:
+        parts.push_back(fmt::format("{} is {}", match.key, match.value));
+        break;
+      case TrafficMatch::Kind::kPrefix:
+        parts.push_back(fmt::format("{} begins with {}", match.key, match.value));
+        break;
+      case TrafficMatch::Kind::kPresent:
+        parts.push_back(fmt::format("{} is there", match.key));
+        break;
+      case TrafficMatch::Kind::kAbsent:
+        parts.push_back(fmt::format("{} is not there", match.key));
+        break;
+    }
+  }
+  return fmt::format("{}", fmt::join(parts, ", "));
 }
 
 double TrafficRule::LotOf(const Metadata* metadata) const {

@@ -54,6 +54,9 @@ struct TrafficRule {
   // Whether the rule is for a call.
   bool Applies(std::string_view called, const Metadata* metadata) const;
 
+  // The same for people: "endpoint Greeter.Hello, X-Canary is true"; empty: always.
+  std::string When() const;
+
   // Where in [0, 1) a call stands among the routes.
   double LotOf(const Metadata* metadata) const;
 };

@@ -73,6 +73,13 @@ TEST(Traffic, AppliesWhereAllMatchesHold) {
   EXPECT_FALSE(testers.Applies("Greeter.Any", nullptr));
 }
 
+TEST(Traffic, SaysWhenARuleApplies) {
+  const auto rules = ParseTraffic(kFile, "traffic.yaml");
+  EXPECT_EQ(rules->services.at("greeter")[0].When(),
+            "X-Canary is true, X-User begins with test-, X-Team is there, X-Bot is not there");
+  EXPECT_EQ(rules->services.at("greeter")[1].When(), "endpoint Greeter.Hello");
+}
+
 TEST(Traffic, AppliesToTheEndpointThatItNames) {
   const auto rules = ParseTraffic(kFile, "traffic.yaml");
   const TrafficRule& rule = rules->services.at("greeter")[1];

@@ -39,9 +39,10 @@ class P2cPicker final : public Picker {
   int64_t Cost(size_t index, size_t lane_index, Ticks now) const {
     NodeState& state = *candidates_[index].state;
     const NodeState::Lane& lane = state.lane(lane_index);
-    const int64_t in_flight = lane.in_flight();
-    const Ticks idle = now - lane.measured_at.load(std::memory_order_relaxed);
-    return Faded(state.LatencyNs(lane), idle) * (in_flight + 1) + in_flight;
+    const int64_t in_flight = lane.in_flight(), latency = state.LatencyNs(lane);
+    // A node that lets calls wait is not idle.
+    if (in_flight > 0) return latency * (in_flight + 1) + in_flight;
+    return Faded(latency, now - lane.measured_at.load(std::memory_order_relaxed));
   }
 
   const Candidates& candidates_;

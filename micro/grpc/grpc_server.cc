@@ -22,7 +22,6 @@
 #include "core/async.h"
 #include "core/grpc/runtime.h"
 #include "core/grpc/tsan.h"
-#include "core/log.h"
 #include "core/plugin_table.h"
 #include "core/status_macros.h"
 #include "micro/address.h"
@@ -198,12 +197,14 @@ class GrpcServerWire final : public ServerWire {
     return bound;
   }
 
+  void Leave() override { health_->Stop(); }
+
   Task<void> Stop(absl::Duration grace) override {
     if (server_ == nullptr) co_return;
-    health_->Stop();
+    Leave();
     // gRPC tells its peers to go (GOAWAY), waits for calls until the deadline, cancels the rest and
-    // waits for their ends. Only a handler that ignores its cancellation can hold that up; it is
-    // left behind after as long again, and said.
+    // waits for their ends. Only a handler that ignores its cancellation can hold that up. A call
+    // that crosses the GOAWAY is refused: client_call.cc knows how.
     std::shared_ptr<grpc::Server> server = std::move(server_);
     auto down = std::make_shared<OneShot<bool>>();
     Executor::Default().Post([raw = server.get(), grace, down] {
@@ -211,10 +212,8 @@ class GrpcServerWire final : public ServerWire {
       down->TrySet(true);
     });
     const absl::StatusOr<bool> ended =
-        co_await Await(WithTimeout(Context(), grace * 2 + absl::Seconds(5)), down);
+        co_await Await(WithTimeout(Context(), grace + options_.cancel_timeout), down);
     if (ended.ok()) co_return;
-    log::Error("handlers ignore their cancellation; leaving them behind",
-               {{"service", options_.name}});
     // The thread above may still use all of it: what it refers to stays until the process ends.
     new std::shared_ptr<grpc::Server>(std::move(server));
     (void)methods_.release();

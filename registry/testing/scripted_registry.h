@@ -34,6 +34,7 @@ class ScriptedRegistry final : public Registry {
       : script_(script), memory_(std::move(memory)) {}
 
   std::string_view name() const override { return "scripted"; }
+  absl::Duration spread_time() const override { return memory_->spread_time(); }
 
   Task<absl::Status> Register(Context ctx, Service service, RegisterOptions options) override {
     ++script_.registrations;

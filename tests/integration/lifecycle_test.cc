@@ -7,6 +7,7 @@
 #include "core/async.h"
 #include "core/task_scope.h"
 #include "core/testing/eventually.h"
+#include "micro/wire.h"
 #include "tests/integration/lifecycle_fixture.h"
 
 namespace micro {
@@ -151,8 +152,9 @@ TEST_F(Lifecycle, TakesNoNewCallsWhileItDrains) {
   auto caller = NewCaller(registry_);
   helloworld::GreeterService greeter("helloworld", caller->client());
   EXPECT_TRUE(Eventually([&] {
-    const auto meta = BlockOn(greeter.Meta(Context(), {}, {.addresses = {server.address()}}));
-    return absl::IsUnavailable(meta.status());
+    const auto meta =
+        BlockOn(greeter.Meta(Context(), {}, {.addresses = {server.address()}, .retries = 0}));
+    return IsUnsent(meta.status());
   }));
   gate->open->TrySet(true);
   stop.join();

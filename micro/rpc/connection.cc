@@ -369,7 +369,10 @@ void Connection::Tick() {
   };
   const ServerLimits& limits = state_->limits;
   if (closed_) return;
-  if (lingering_) {
+  if (cancelled_ && answers_.empty() && streams_.empty() &&
+      longer_than(last_write_, limits.linger)) {
+    Close();  // the peer does not even take the last answers
+  } else if (lingering_) {
     if (longer_than(began_, limits.linger)) Close();
   } else if (writing_ && longer_than(last_write_, limits.idle_timeout)) {
     log::Debug("a peer takes no answers", {{"remote", remote_}});

@@ -72,6 +72,7 @@ class Connection final
   void Tick();    // looks at the time
   void Drain();   // ends as soon as nothing is running, with a farewell
   void Cancel();  // ends what is running, and then
+  void Close();   // at once; what still runs has nobody to answer
 
  private:
   friend class OnLoop;
@@ -103,7 +104,6 @@ class Connection final
   void WakeSenders();
   size_t Unsent() const { return out_.size() + sending_.size() - sent_ + held_; }
   void EndCalls(const absl::Status& why);
-  void Close();
 
   const std::shared_ptr<ServerState> state_;
   OnLoop& on_;

@@ -64,7 +64,9 @@ class RpcServerWire final : public ServerWire {
     state_->Leave();
     if ((co_await state_->drained.Pop(WithTimeout(Context(), grace))).ok()) co_return;
     Each(&Connection::Cancel);
-    (void)co_await state_->drained.Pop(WithTimeout(Context(), options_.cancel_timeout));
+    const Context once_more = WithTimeout(Context(), options_.cancel_timeout);
+    if ((co_await state_->drained.Pop(once_more)).ok()) co_return;
+    Each(&Connection::Close);
   }
 
  private:

@@ -43,9 +43,9 @@ Task<absl::Status> Registration::End(Context ctx) {
   co_await scope_.Done();
   // A registration whose answer was lost is taken back too, but only one that was certain is owed
   // an answer here.
-  const bool certain = registered_;
+  was_registered_ = registered_;
   const absl::Status status = co_await Deregister(std::move(ctx));
-  co_return certain ? status : absl::OkStatus();
+  co_return was_registered_ ? status : absl::OkStatus();
 }
 
 // Asks the check, then registers. OK also where the check keeps the node out.

@@ -38,6 +38,9 @@ class Registration {
   // Ends that, and takes the record out of the registry. An error: it may still be there.
   Task<absl::Status> End(Context ctx);
 
+  // Whether the registry had the record when End began.
+  bool was_registered() const { return was_registered_; }
+
   const registry::Service& record() const { return record_; }
 
  private:
@@ -53,6 +56,7 @@ class Registration {
   // Written by Begin, then the loop, then End: one after the other.
   bool maybe_listed_ = false;  // since a registration was sent, whatever its answer
   bool registered_ = false;
+  bool was_registered_ = false;
   int failures_ = 0;  // in a row
   std::map<std::string_view, std::string>
       complaints_;  // that the log has, since it last registered

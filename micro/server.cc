@@ -3,13 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <set>
 #include <utility>
 
+#include "core/async.h"
 #include "core/log.h"
 #include "core/plugin_table.h"
 #include "core/random.h"
 #include "core/status_macros.h"
+#include "core/task_scope.h"
 #include "micro/address.h"
 #include "micro/endpoint_value.h"
 #include "micro/registration.h"
@@ -51,6 +54,9 @@ class RegisteringServer final : public Server {
   Task<absl::Status> Start(Context ctx) override {
     auto endpoints = Served();
     CO_RETURN_IF_ERROR(endpoints.status());
+    counts_.clear();
+    for (const ServedEndpoint& served : *endpoints)
+      counts_.emplace_back(served.endpoint.method.endpoint, served.calls);
     absl::StatusOr<std::unique_ptr<ServerWire>> wire =
         PluginTable<ServerWire>::Create(options_.wire, options_);
     CO_RETURN_IF_ERROR(wire.status());
@@ -74,22 +80,71 @@ class RegisteringServer final : public Server {
       co_return status;
     }
     registration_.Continue();
+    Enter("running");
     co_return absl::OkStatus();
   }
 
   Task<absl::Status> Stop(Context ctx) override {
     if (wire_ == nullptr) co_return absl::OkStatus();
-    const absl::Status status = co_await registration_.End(ctx);
-    co_await subscriptions_.Stop(WithTimeout(Context(), options_.grace));
-    co_await wire_->Stop(options_.grace);
+    const absl::Time began = Clock::Real().Now();
+    Enter("deregistering");
+    wire_->Leave();
+    const absl::Status status =
+        co_await registration_.End(WithTimeout(ctx, options_.deregister_timeout));
+    if (registration_.was_registered()) {
+      Enter("serving on while callers hear of it");
+      (void)co_await Sleep(ctx, options_.stop_delay.value_or(registry_->spread_time()));
+    }
+    Enter("waiting for running calls");
+    co_await Drain();
+    Enter("leaving the broker");
+    co_await subscriptions_.Disconnect(WithTimeout(Context(), options_.cancel_timeout));
     wire_.reset();
+    Enter("stopped");
+    SayHowItWent(Clock::Real().Now() - began);
     co_return status;
+  }
+
+  Activity activity() const override {
+    return {.phase = phase_.load(std::memory_order_relaxed), .calls = Calls(&CallCount::running)};
   }
 
   const ServerOptions& options() const override { return options_; }
   registry::Service record() const override { return registration_.record(); }
 
  private:
+  void Enter(const char* phase) { phase_.store(phase, std::memory_order_relaxed); }
+
+  // Lets running calls and subscribers end, side by side, and cancels what does not.
+  Task<void> Drain() {
+    const absl::Time cut_after = Clock::Real().Now() + options_.grace;
+    for (const auto& [endpoint, count] : counts_) count->CutAfter(cut_after);
+    TaskScope subscribers;
+    Spawn(subscribers, subscriptions_.Unsubscribe(WithTimeout(Context(), options_.grace)));
+    co_await wire_->Stop(options_.grace);
+    co_await subscribers.Done();
+  }
+
+  std::map<std::string, int> Calls(int (CallCount::*which)() const) const {
+    std::map<std::string, int> calls;
+    for (const auto& [endpoint, count] : counts_) {
+      if (const int number = (count.get()->*which)(); number > 0) calls[endpoint] = number;
+    }
+    return calls;
+  }
+
+  void SayHowItWent(absl::Duration took) const {
+    const std::map<std::string, int> cut = Calls(&CallCount::cut),
+                                     left = Calls(&CallCount::running);
+    if (!left.empty()) {
+      log::Error("handlers ignore their cancellation; leaving them behind",
+                 {{"service", options_.name}, {"calls", ToText(left)}});
+    }
+    if (cut.empty()) return log::Info("stopped", {{"service", options_.name}, {"took", took}});
+    log::Warn("stopped; calls that outlasted the grace were cancelled",
+              {{"service", options_.name}, {"took", took}, {"calls", ToText(cut)}});
+  }
+
   // All endpoints with the wrappers around them; INVALID_ARGUMENT or ALREADY_EXISTS for what is
   // wrong with a handler.
   absl::StatusOr<std::vector<ServedEndpoint>> Served() const {
@@ -146,10 +201,19 @@ class RegisteringServer final : public Server {
   Subscriptions subscriptions_;
   std::vector<Handler> handlers_;
   Registration registration_;
+  std::vector<std::pair<std::string, std::shared_ptr<CallCount>>> counts_;  // by endpoint
+  std::atomic<const char*> phase_ = "starting";
   std::unique_ptr<ServerWire> wire_;
 };
 
 }  // namespace
+
+std::string ToText(const std::map<std::string, int>& calls) {
+  std::string text;
+  for (const auto& [endpoint, count] : calls)
+    text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", endpoint, count);
+  return text.empty() ? "none" : text;
+}
 
 std::unique_ptr<Server> NewServer(ServerOptions options,
                                   std::shared_ptr<registry::Registry> registry,

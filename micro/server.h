@@ -10,7 +10,9 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,8 +45,16 @@ struct ServerOptions {
   std::function<Task<absl::Status>(Context)> register_check = nullptr;
   std::vector<HandlerWrapper> wrappers = {};  // the first is outermost
   std::vector<SubscriberWrapper> subscriber_wrappers = {};
-  // How long Stop waits for running calls before it cancels them.
+  // The way down, in order: how long each part of Stop may take.
+  // Until the registry has forgotten the node.
+  absl::Duration deregister_timeout = absl::Seconds(5);
+  // Serving on while callers hear of that. Unset: as long as the registry's news take
+  // (Registry::spread_time, 0.5 s; memory: none), and none where the node was not registered.
+  std::optional<absl::Duration> stop_delay = std::nullopt;
+  // Waiting for running calls and subscribers, before calls are cancelled.
   absl::Duration grace = absl::Seconds(10);
+  // Waiting for cancelled calls, before they are left behind, and for the broker's farewell.
+  absl::Duration cancel_timeout = absl::Seconds(5);
   // TLS: on with both files
   std::string tls_cert = {};  // PEM: the server's certificate chain
   std::string tls_key = {};   // PEM
@@ -53,6 +63,16 @@ struct ServerOptions {
   int max_recv_message_size = 4 << 20;  // bytes
   int max_send_message_size = 4 << 20;
 };
+
+// What a server is about.
+struct Activity {
+  std::string_view phase = {};  // "running", "deregistering" …, for people
+  // Calls whose handlers run, by endpoint; without those of the SDK's own (health, reflection).
+  std::map<std::string, int> calls = {};
+};
+
+// "Greeter.Hello: 2, Greeter.Sum: 1", or "none".
+std::string ToText(const std::map<std::string, int>& calls);
 
 class Server {
  public:
@@ -71,9 +91,14 @@ class Server {
   // work; the message names its flag.
   virtual Task<absl::Status> Start(Context ctx) = 0;
 
-  // Deregisters, unsubscribes, stops accepting, waits for running calls at most `grace`, cancels
-  // the rest.
+  // In order, each with its time (ServerOptions): tells peers to go elsewhere (health says
+  // NOT_SERVING); deregisters; serves on while the news spread; takes no more calls and messages;
+  // waits for running ones; cancels the rest; gives unacknowledged messages back. The log says how
+  // long it took, and which calls were cut. An error: the node may still be registered.
   virtual Task<absl::Status> Stop(Context ctx) = 0;
+
+  // What it is about now. From the end of Start on, also during Stop, from any thread.
+  virtual Activity activity() const { return {}; }
 
   virtual const ServerOptions& options() const = 0;
 

@@ -88,6 +88,8 @@ class PluggedService final : public Service {
     PluginTable<ClientWire>::Freeze();
     for (const Hook& hook : options_.before_start) CO_RETURN_IF_ERROR(co_await hook(ctx, *this));
     CO_RETURN_IF_ERROR(co_await parts_->server->Start(ctx));
+    started_ = parts_->server.get();
+    phase_ = nullptr;
     for (const Hook& hook : options_.after_start) {
       const absl::Status status = co_await hook(ctx, *this);
       if (status.ok()) continue;
@@ -104,14 +106,19 @@ class PluggedService final : public Service {
     const auto note = [&last](absl::Status status) {
       if (!status.ok()) last = std::move(status);
     };
-    for (const Hook& hook : options_.before_stop) note(co_await hook(ctx, *this));
+    phase_ = "before_stop hooks";
+    Context hooks_ctx = WithTimeout(ctx, options_.stop_hooks_timeout);
+    for (const Hook& hook : options_.before_stop) note(co_await hook(hooks_ctx, *this));
+    phase_ = nullptr;
     if (parts_ != nullptr) note(co_await parts_->server->Stop(ctx));
-    for (const Hook& hook : options_.after_stop) note(co_await hook(ctx, *this));
+    phase_ = "after_stop hooks";
+    hooks_ctx = WithTimeout(ctx, options_.stop_hooks_timeout);
+    for (const Hook& hook : options_.after_stop) note(co_await hook(hooks_ctx, *this));
     co_return last;
   }
 
   int Run() override {
-    StopSignals signals(options_.handle_signals);
+    StopSignals signals(options_.handle_signals, [this] { SayWhatIsCut(); });
     const std::stop_callback on_shutdown(shutdown_.get_token(), [&signals] { signals.Wake(); });
     const auto cancelled = [&signals] { signals.Wake(); };
     const std::stop_callback<decltype(cancelled)> on_cancel(options_.context.stop_token(),
@@ -124,9 +131,7 @@ class PluggedService final : public Service {
     }
     if (const int signal = signals.Wait(); signal != 0)
       log::Info("stopping", {{"signal", strsignal(signal)}});
-    // Not the service's own context, which may be what ended it. Deregistration gets as long as the
-    // drain.
-    status = BlockOn(Stop(WithTimeout(Context(), options_.server.grace + absl::Seconds(5))));
+    status = BlockOn(Stop(Context()));  // not the service's own, which may be what ended it
     if (status.ok()) return 0;
     std::fprintf(stderr, "%s: %s\n", options_.name.c_str(), Said(status).c_str());
     return 1;
@@ -153,6 +158,17 @@ class PluggedService final : public Service {
     std::fprintf(stderr, "%s: %s\n", program_.empty() ? options_.name.c_str() : program_.c_str(),
                  Said(status).c_str());
     std::exit(1);
+  }
+
+  // From a thread of its own, at any time.
+  void SayWhatIsCut() const {
+    const Server* const server = started_;
+    const Activity activity = server == nullptr ? Activity() : server->activity();
+    const char* const phase = phase_;
+    log::Error("second signal: ending at once",
+               {{"service", options_.name},
+                {"phase", phase == nullptr ? activity.phase : phase},
+                {"calls", ToText(activity.calls)}});
   }
 
   Components& Parts() {
@@ -230,6 +246,8 @@ class PluggedService final : public Service {
   std::string program_;
   std::unique_ptr<Components> parts_;
   std::stop_source shutdown_;
+  std::atomic<const Server*> started_ = nullptr;
+  std::atomic<const char*> phase_ = "starting";  // null: the server's own
 };
 
 }  // namespace

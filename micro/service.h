@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "broker/broker.h"
 #include "core/context.h"
 #include "core/task.h"
@@ -62,7 +63,11 @@ struct ServiceOptions {
 
   std::vector<Flag> flags = {};  // the program's own, parsed by Init
   Context context = {};          // its end ends Run
-  bool handle_signals = true;  // SIGTERM, SIGINT and SIGQUIT end Run; a second one ends the process
+  // Of the contexts of before_stop, and of after_stop.
+  absl::Duration stop_hooks_timeout = absl::Seconds(10);
+  // SIGTERM, SIGINT and SIGQUIT end Run; a second one ends the process at once, with exit code 128 +
+  // its number, and the log says what was cut.
+  bool handle_signals = true;
 };
 
 class Service {
@@ -91,8 +96,9 @@ class Service {
   // stopped again.
   virtual Task<absl::Status> Start(Context ctx) = 0;
 
-  // before_stop, deregistration, drain, after_stop. Runs to the end whatever fails; the last error
-  // is the answer.
+  // before_stop, Server::Stop, after_stop. Runs to the end whatever fails; the last error is the
+  // answer. Each part has its own time (ServerOptions, stop_hooks_timeout); `ctx` can shorten the
+  // hooks and the deregistration.
   virtual Task<absl::Status> Stop(Context ctx) = 0;
 
   // Start, wait for a signal, Shutdown or the end of the context, Stop. The exit code for `main`:

@@ -6,43 +6,66 @@
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <utility>
 
 namespace micro {
 namespace {
 
 constexpr std::array kSignals = {SIGTERM, SIGINT, SIGQUIT};
 
-// What the handler may touch: an eventfd that lives as long as the process, and lock-free atomics.
-std::atomic<int> received = 0;
-int WakeFd() {
+// What the handler may touch: eventfds that live as long as the process, and lock-free atomics.
+std::atomic<int> first = 0, second = 0;
+int FirstFd() {
+  static const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  return fd;
+}
+int SecondFd() {
   static const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   return fd;
 }
 
-void WriteWake() {
+void Raise(int fd) {
   const uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = write(WakeFd(), &one, sizeof(one));
+  [[maybe_unused]] const ssize_t written = write(fd, &one, sizeof(one));
+}
+
+void Lower(int fd) {
+  uint64_t count = 0;
+  [[maybe_unused]] const ssize_t read_bytes = read(fd, &count, sizeof(count));
+}
+
+void Await(int fd) {
+  pollfd raised = {.fd = fd, .events = POLLIN, .revents = 0};
+  while (poll(&raised, 1, -1) < 0) {
+  }
+  Lower(fd);
 }
 
 void OnSignal(int signal) {
+  const int error = errno;
   int none = 0;
-  if (!received.compare_exchange_strong(none, signal)) {
-    constexpr char kText[] = "second signal: ending at once, running calls are cut\n";
-    [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, kText, sizeof(kText) - 1);
+  if (first.compare_exchange_strong(none, signal)) {
+    Raise(FirstFd());
+  } else if (none = 0; second.compare_exchange_strong(none, signal)) {
+    Raise(SecondFd());
+  } else {
     _exit(128 + signal);
   }
-  WriteWake();
+  errno = error;
 }
 
 }  // namespace
 
-StopSignals::StopSignals(bool handle) : handle_(handle) {
-  received = 0;
-  uint64_t drained = 0;
-  [[maybe_unused]] const ssize_t read_bytes = read(WakeFd(), &drained, sizeof(drained));
+StopSignals::StopSignals(bool handle, std::function<void()> say_what_is_cut)
+    : handle_(handle), say_what_is_cut_(std::move(say_what_is_cut)) {
+  first = second = 0;
+  Lower(FirstFd());
+  Lower(SecondFd());
   if (!handle_) return;
+  watcher_ = std::thread([this] { WatchForSecond(); });
   struct sigaction action = {};
   action.sa_handler = OnSignal;
   sigemptyset(&action.sa_mask);
@@ -53,17 +76,23 @@ StopSignals::StopSignals(bool handle) : handle_(handle) {
 StopSignals::~StopSignals() {
   if (!handle_) return;
   for (const int signal : kSignals) std::signal(signal, SIG_DFL);
+  Raise(SecondFd());
+  watcher_.join();
+}
+
+void StopSignals::WatchForSecond() {
+  Await(SecondFd());
+  const int signal = second;
+  if (signal == 0) return;  // the destructor
+  say_what_is_cut_();
+  _exit(128 + signal);
 }
 
 int StopSignals::Wait() {
-  pollfd wake = {.fd = WakeFd(), .events = POLLIN, .revents = 0};
-  while (poll(&wake, 1, -1) < 0) {
-  }
-  uint64_t drained = 0;
-  [[maybe_unused]] const ssize_t read_bytes = read(WakeFd(), &drained, sizeof(drained));
-  return received;
+  Await(FirstFd());
+  return first;
 }
 
-void StopSignals::Wake() { WriteWake(); }
+void StopSignals::Wake() { Raise(FirstFd()); }
 
 }  // namespace micro

@@ -1,14 +1,17 @@
 // Waiting for the signals that end a service.
 #pragma once
 
+#include <functional>
+#include <thread>
+
 namespace micro {
 
 // From its construction to its destruction SIGTERM, SIGINT and SIGQUIT wake Wait instead of ending
-// the process; a second signal ends it at once, with exit code 128 + its number. One object at a
-// time.
+// the process. A second signal ends it: `say_what_is_cut` is called, on a thread of this object, and
+// the exit code is 128 + the signal's number; a third does not wait for that. One object at a time.
 class StopSignals {
  public:
-  explicit StopSignals(bool handle);
+  StopSignals(bool handle, std::function<void()> say_what_is_cut);
   ~StopSignals();
 
   // Waits for a signal or a Wake; the signal's number, or 0.
@@ -18,7 +21,11 @@ class StopSignals {
   void Wake();
 
  private:
+  void WatchForSecond();
+
   const bool handle_;
+  const std::function<void()> say_what_is_cut_;
+  std::thread watcher_;
 };
 
 }  // namespace micro

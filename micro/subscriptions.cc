@@ -97,17 +97,19 @@ Task<absl::Status> Subscriptions::Start(Context ctx, std::string service,
   co_return absl::OkStatus();
 }
 
-Task<void> Subscriptions::Stop(Context ctx) {
+Task<void> Subscriptions::Unsubscribe(Context ctx) {
   for (const auto& subscriber : running_) {
     const absl::Status status = co_await subscriber->Unsubscribe(ctx);
     if (!status.ok())
       log::Warn("could not unsubscribe", {{"topic", subscriber->topic()}, {"error", status}});
   }
-  if (!running_.empty()) {
-    const absl::Status status = co_await broker_->Disconnect(ctx);
-    if (!status.ok())
-      log::Warn("could not disconnect", {{"broker", broker_->name()}, {"error", status}});
-  }
+}
+
+Task<void> Subscriptions::Disconnect(Context ctx) {
+  if (running_.empty()) co_return;
+  const absl::Status status = co_await broker_->Disconnect(ctx);
+  if (!status.ok())
+    log::Warn("could not disconnect", {{"broker", broker_->name()}, {"error", status}});
   running_.clear();
 }
 

@@ -28,8 +28,11 @@ class Subscriptions {
   Task<absl::Status> Start(Context ctx, std::string service,
                            std::vector<SubscriberWrapper> wrappers);
 
-  // Unsubscribes, waits for running handlers, and disconnects.
-  Task<void> Stop(Context ctx);
+  // Takes no more messages, and waits for running handlers.
+  Task<void> Unsubscribe(Context ctx);
+
+  // Leaves the broker, which gives what nobody has acknowledged to others. After Unsubscribe.
+  Task<void> Disconnect(Context ctx);
 
   // How subscribers are advertised, sorted by topic descending, as go-micro has them.
   std::vector<registry::Endpoint> Records() const;

@@ -13,6 +13,7 @@
 #include "codec/codec.h"
 #include "core/context.h"
 #include "core/task.h"
+#include "micro/call_count.h"
 #include "micro/client.h"
 #include "micro/handler.h"
 #include "micro/server.h"
@@ -24,6 +25,8 @@ namespace micro {
 struct ServedEndpoint {
   std::string handler;  // "Greeter"
   HandlerEndpoint endpoint;
+  // Told by the wire, with a RunningCallMark around each call of the handler; copies share it.
+  std::shared_ptr<CallCount> calls = std::make_shared<CallCount>();
 };
 
 // Accepts calls and runs them, each under a context of WithIncomingCall where the wire can carry what
@@ -45,8 +48,12 @@ class ServerWire {
   virtual absl::StatusOr<int> Start(const std::string& host, int port,
                                     std::vector<ServedEndpoint> endpoints) = 0;
 
-  // Tells peers to go elsewhere, takes no more calls, waits for running ones at most `grace`, then
-  // cancels them.
+  // Tells peers, as far as the protocol can, to go elsewhere; all calls are served on until Stop.
+  virtual void Leave() = 0;
+
+  // Takes no more calls, tells the peer of each that comes too late that nobody has seen it, waits
+  // for running ones at most `grace`, then cancels them and waits for their ends at most the
+  // options' `cancel_timeout`: what ignores its cancellation is left behind.
   virtual Task<void> Stop(absl::Duration grace) = 0;
 };
 

@@ -130,6 +130,10 @@ class Registry {
   // The name of its plugin: "mdns", "memory", "consul" …
   virtual std::string_view name() const = 0;
 
+  // How long its news may take, with room to spare, to reach those who follow it: for so long a
+  // server that has deregistered serves on.
+  virtual absl::Duration spread_time() const { return absl::Milliseconds(500); }
+
   // Adds the nodes of `service` to its version's record, or refreshes them: a node that is there is
   // replaced and its TTL starts anew. INVALID_ARGUMENT: no name, no node, or a limit of this
   // registry is passed (the message names it).

@@ -37,18 +37,27 @@ class Accepting final : public std::enable_shared_from_this<Accepting> {
     home_.Post([self = shared_from_this()] { self->Accept(); });
   }
 
-  // Goes over every loop once: what runs there now is the last that sees the listener open.
+  // Ends the listening, and lets go on what has connected until then: peers of connections that
+  // nobody took from the kernel would have sent requests into nothing. Then goes over every loop
+  // once: what runs there now is the last that sees the listener open.
   void Close() {
+    std::latch ended(1), last_accepted(1);
+    home_.Post([this, &ended] {
+      AcceptWaiting();
+      ErrorCode ignored;
+      acceptor_.close(ignored);
+      pause_.cancel();
+      ended.count_down();
+    });
+    ended.wait();
+    // Behind the accept that was under way.
+    home_.Post([&last_accepted] { last_accepted.count_down(); });
+    last_accepted.wait();
     const auto seen = std::make_shared<std::latch>(static_cast<ptrdiff_t>(loops_.size()));
     for (size_t i = 0; i < loops_.size(); ++i) {
       loops_[i].Post([this, i, seen] {
         on_[i].closed = true;
         for (const std::shared_ptr<Handshake>& handshake : on_[i].handshakes) handshake->Cancel();
-        if (&loops_[i] == &home_) {
-          ErrorCode ignored;
-          acceptor_.close(ignored);
-          pause_.cancel();
-        }
         seen->count_down();
       });
     }
@@ -66,16 +75,30 @@ class Accepting final : public std::enable_shared_from_this<Accepting> {
   }
 
   void Accepted(const ErrorCode& error, size_t index, TcpSocket socket) {
+    if (!error) OpenOn(index, std::move(socket));
     if (!acceptor_.is_open()) return;
     if (IsShortage(error)) return Pause(error);
     if (std::exchange(paused_, false)) log::Info("accepting connections again");
-    if (!error) {
-      loops_[index].Post(
-          [self = shared_from_this(), index, connection = std::move(socket)]() mutable {
-            self->Open(index, std::move(connection));
-          });
-    }
     Accept();
+  }
+
+  // What waits in the kernel now, as far as there are descriptors.
+  void AcceptWaiting() {
+    ErrorCode error;
+    acceptor_.non_blocking(true, error);
+    while (!error) {
+      const size_t index = next_++ % loops_.size();
+      TcpSocket socket(loops_[index].io());
+      acceptor_.accept(socket, error);
+      if (!error) OpenOn(index, std::move(socket));
+    }
+  }
+
+  void OpenOn(size_t index, TcpSocket socket) {
+    loops_[index].Post(
+        [self = shared_from_this(), index, connection = std::move(socket)]() mutable {
+          self->Open(index, std::move(connection));
+        });
   }
 
   static bool IsShortage(const ErrorCode& error) {

@@ -26,18 +26,35 @@ absl::Status Unreadable(const absl::Status& why) {
                            .status = ""});
 }
 
+namespace {
+
+absl::Status ConnectionError(const registry::Node& node, std::string_view why) {
+  return errors::ToStatus({.id = std::string(errors::kClientId),
+                           .code = 500,
+                           .detail = fmt::format("connection error: {}: {}", node.address, why),
+                           .status = ""},
+                          absl::StatusCode::kUnavailable);
+}
+
+// Servers on gRPC's core refuse so, in these words, a call that reaches them after their shutdown
+// has begun: it crossed the GOAWAY on its way, and no handler has seen it. What comes out of a
+// handler of ours bears an error object.
+bool IsRefusedByAShutdown(const grpc::Status& status) {
+  return status.error_code() == grpc::StatusCode::CANCELLED && status.error_details().empty() &&
+         status.error_message() == "CANCELLED";
+}
+
+}  // namespace
+
 absl::Status ErrorOf(const grpc::Status& status, const Context& ctx, const registry::Node& node) {
   if (status.error_code() == grpc::StatusCode::UNAVAILABLE && status.error_details().empty()) {
     const std::string& why = status.error_message();
-    absl::Status error =
-        errors::ToStatus({.id = std::string(errors::kClientId),
-                          .code = 500,
-                          .detail = fmt::format("connection error: {}: {}", node.address, why),
-                          .status = ""},
-                         absl::StatusCode::kUnavailable);
+    absl::Status error = ConnectionError(node, why);
     return why.starts_with("failed to connect to all addresses") ? MarkUnsent(std::move(error))
                                                                  : error;
   }
+  if (IsRefusedByAShutdown(status) && ctx.status().ok())
+    return MarkUnsent(ConnectionError(node, "the server is shutting down"));
   if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED ||
       (status.error_code() == grpc::StatusCode::CANCELLED && ctx.stop_token().stop_requested())) {
     if (!status.error_details().empty()) return FromGrpc(status);

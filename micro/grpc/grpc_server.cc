@@ -22,7 +22,6 @@
 #include "core/async.h"
 #include "core/grpc/runtime.h"
 #include "core/grpc/tsan.h"
-#include "core/log.h"
 #include "core/plugin_table.h"
 #include "core/status_macros.h"
 #include "micro/address.h"
@@ -145,14 +144,21 @@ absl::Status WhyNoListening(const std::string& host, int port) {
       fmt::format("cannot listen on {} (flag --server_address): {}", where, std::strerror(error)));
 }
 
+// A running server and all that its calls refer to.
+struct Serving {
+  ServerShared shared;
+  std::vector<ServedEndpoint> endpoints;
+  std::unique_ptr<RawService> methods;
+  std::unique_ptr<AnyPrefixService> any_prefix;
+  std::unique_ptr<grpc::Server> server;  // first to go
+};
+
 class GrpcServerWire final : public ServerWire {
  public:
-  explicit GrpcServerWire(const ServerOptions& options)
-      : options_(options),
-        shared_{.service = options.name, .max_send_message_size = options.max_send_message_size} {}
+  explicit GrpcServerWire(const ServerOptions& options) : options_(options) {}
 
   ~GrpcServerWire() override {
-    if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now());
+    if (serving_ != nullptr) serving_->server->Shutdown(std::chrono::system_clock::now());
   }
 
   std::string_view name() const override { return "grpc"; }
@@ -164,11 +170,14 @@ class GrpcServerWire final : public ServerWire {
     StartGrpc();
     ASSIGN_OR_RETURN(std::shared_ptr<grpc::ServerCredentials> credentials,
                      ServerCredentialsOf(options_));
-    endpoints_ = std::move(endpoints);
-    for (ServedEndpoint& endpoint : IntrospectionEndpoints(endpoints_, health_))
-      endpoints_.push_back(std::move(endpoint));
-    methods_ = std::make_unique<RawService>(shared_, endpoints_);
-    any_prefix_ = std::make_unique<AnyPrefixService>(shared_, endpoints_);
+    auto serving = std::make_shared<Serving>();
+    serving->shared = {.service = options_.name,
+                       .max_send_message_size = options_.max_send_message_size};
+    for (ServedEndpoint& endpoint : IntrospectionEndpoints(endpoints, health_))
+      endpoints.push_back(std::move(endpoint));
+    serving->endpoints = std::move(endpoints);
+    serving->methods = std::make_unique<RawService>(serving->shared, serving->endpoints);
+    serving->any_prefix = std::make_unique<AnyPrefixService>(serving->shared, serving->endpoints);
 
     grpc::ServerBuilder builder;
     int bound = 0;
@@ -178,13 +187,13 @@ class GrpcServerWire final : public ServerWire {
                                0);  // a taken port is an error, not a second owner
     builder.SetMaxReceiveMessageSize(options_.max_recv_message_size);
     builder.SetMaxSendMessageSize(options_.max_send_message_size);
-    builder.RegisterService(methods_.get());
-    builder.RegisterCallbackGenericService(any_prefix_.get());
-    TsanRelease(&shared_);
-    TsanRelease(any_prefix_.get());
-    server_ = builder.BuildAndStart();
-    if (server_ == nullptr || bound == 0) {
-      server_.reset();
+    builder.RegisterService(serving->methods.get());
+    builder.RegisterCallbackGenericService(serving->any_prefix.get());
+    TsanRelease(&serving->shared);
+    TsanRelease(serving->any_prefix.get());
+    serving->server = builder.BuildAndStart();
+    if (serving->server == nullptr || bound == 0) {
+      serving->server.reset();
       RETURN_IF_ERROR(WhyNoListening(host, port));
       return absl::InvalidArgumentError(
           options_.tls_cert.empty()
@@ -194,42 +203,33 @@ class GrpcServerWire final : public ServerWire {
                             "--server_tls_cert, --server_tls_key)",
                             options_.tls_cert, options_.tls_key));
     }
+    serving_ = std::move(serving);
     health_->Start();
     return bound;
   }
 
+  void Leave() override { health_->Stop(); }
+
   Task<void> Stop(absl::Duration grace) override {
-    if (server_ == nullptr) co_return;
-    health_->Stop();
+    if (serving_ == nullptr) co_return;
+    Leave();
     // gRPC tells its peers to go (GOAWAY), waits for calls until the deadline, cancels the rest and
-    // waits for their ends. Only a handler that ignores its cancellation can hold that up; it is
-    // left behind after as long again, and said.
-    std::shared_ptr<grpc::Server> server = std::move(server_);
+    // waits for their ends. Only a handler that ignores its cancellation can hold that up; all that
+    // it may still use stays until it ends. A call that crosses the GOAWAY is refused, in words that
+    // client_call.cc knows.
     auto down = std::make_shared<OneShot<bool>>();
-    Executor::Default().Post([raw = server.get(), grace, down] {
-      raw->Shutdown(std::chrono::system_clock::now() + absl::ToChronoNanoseconds(grace));
+    Executor::Default().Post([serving = std::exchange(serving_, nullptr), grace, down] {
+      serving->server->Shutdown(std::chrono::system_clock::now() +
+                                absl::ToChronoNanoseconds(grace));
       down->TrySet(true);
     });
-    const absl::StatusOr<bool> ended =
-        co_await Await(WithTimeout(Context(), grace * 2 + absl::Seconds(5)), down);
-    if (ended.ok()) co_return;
-    log::Error("handlers ignore their cancellation; leaving them behind",
-               {{"service", options_.name}});
-    // The thread above may still use all of it: what it refers to stays until the process ends.
-    new std::shared_ptr<grpc::Server>(std::move(server));
-    (void)methods_.release();
-    (void)any_prefix_.release();
-    new std::vector<ServedEndpoint>(std::move(endpoints_));
+    (void)co_await Await(WithTimeout(Context(), grace + options_.cancel_timeout), down);
   }
 
  private:
   const ServerOptions options_;
-  const ServerShared shared_;
   const std::shared_ptr<Health> health_ = std::make_shared<Health>();
-  std::vector<ServedEndpoint> endpoints_;
-  std::unique_ptr<RawService> methods_;
-  std::unique_ptr<AnyPrefixService> any_prefix_;
-  std::shared_ptr<grpc::Server> server_;  // before what it serves
+  std::shared_ptr<Serving> serving_;
 };
 
 MICRO_PLUGIN(ServerWire, "grpc", [](const ServerOptions& options) {

@@ -111,6 +111,7 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
       }
       state_.request_.body.emplace(exchange_->request());
       try {
+        const RunningCallMark mark(*state_.endpoint_.calls);
         status = co_await state_.Handle({.message = &exchange_->response()});
       } catch (...) {
         status = state_.Threw();
@@ -157,6 +158,7 @@ class StreamCall final : public BidiReactor, public RawStream {
   internal::Detached Run() {
     absl::Status status;
     try {
+      const RunningCallMark mark(*state_.endpoint_.calls);
       status = co_await (state_.endpoint_.endpoint.method.kind == MethodKind::kUnary
                              ? RunUnary()
                              : state_.Handle({.stream = this}));

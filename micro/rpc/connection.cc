@@ -248,7 +248,9 @@ void Connection::PutOut(const Answer& answer, std::string_view text) {
                                (last_taken_ || !reader_.InMessage());
   if (draining_ && nothing_follows) last_taken_ = true;
   last_said_ = is_refusal || (last_taken_ && nothing_follows);
-  if (last_said_ && !is_refusal) {
+  // Who hears it early goes elsewhere in time; who does not listen is served on.
+  const bool told = last_said_ || (state_->leaving && nothing_follows);
+  if (told && !is_refusal) {
     out_.append(kStatusLine).append("Connection: close\r\n");
     text.remove_prefix(kStatusLine.size());
   }
@@ -342,11 +344,23 @@ void Connection::EndIfQuiet() {
   if (cancelled_ && answers_.empty() && streams_.empty()) return Close();
   if (!IsQuiet()) return;
   if (peer_ended_) return Close();
-  if (!last_taken_ && !draining_) return;
+  if (!last_taken_) {
+    if (!draining_) return;
+    // Not after streams: their last message was the end of them.
+    if (ended_streams_.empty()) return SayFarewell();
+  }
   last_taken_ = lingering_ = true;
   began_ = on_.tick();
   socket_->EndWrites();
   StartRead();
+}
+
+// HTTP's own word for "no request of yours has come": a peer whose request is on its way knows that
+// nobody will see it.
+void Connection::SayFarewell() {
+  last_taken_ = last_said_ = true;
+  AppendRefusal(408, "the server is stopping", out_);
+  Flush();
 }
 
 void Connection::Tick() {
@@ -355,7 +369,10 @@ void Connection::Tick() {
   };
   const ServerLimits& limits = state_->limits;
   if (closed_) return;
-  if (lingering_) {
+  if (cancelled_ && answers_.empty() && streams_.empty() &&
+      longer_than(last_write_, limits.linger)) {
+    Close();  // the peer does not even take the last answers
+  } else if (lingering_) {
     if (longer_than(began_, limits.linger)) Close();
   } else if (writing_ && longer_than(last_write_, limits.idle_timeout)) {
     log::Debug("a peer takes no answers", {{"remote", remote_}});
@@ -375,12 +392,13 @@ void Connection::Tick() {
 
 void Connection::Drain() {
   if (closed_) return;
-  if (IsQuiet()) return Close();
   draining_ = true;
+  EndIfQuiet();
 }
 
 void Connection::Cancel() {
   if (closed_) return;
+  if (lingering_) return Close();
   draining_ = cancelled_ = true;
   EndCalls(absl::CancelledError("the server is stopping"));
   Flush();

@@ -70,8 +70,9 @@ class Connection final
   // ---- For the server. ----
 
   void Tick();    // looks at the time
-  void Drain();   // ends as soon as nothing is running
+  void Drain();   // ends as soon as nothing is running, with a farewell
   void Cancel();  // ends what is running, and then
+  void Close();   // at once; what still runs has nobody to answer
 
  private:
   friend class OnLoop;
@@ -99,10 +100,10 @@ class Connection final
   void Continue();
   bool IsQuiet() const;  // nothing runs, and nothing is under way in either direction
   void EndIfQuiet();
+  void SayFarewell();
   void WakeSenders();
   size_t Unsent() const { return out_.size() + sending_.size() - sent_ + held_; }
   void EndCalls(const absl::Status& why);
-  void Close();
 
   const std::shared_ptr<ServerState> state_;
   OnLoop& on_;
@@ -124,7 +125,7 @@ class Connection final
   bool writing_ = false;
   bool continuing_ = false;  // Continue is posted
   bool last_taken_ = false;  // no request is taken any more; what comes is thrown away
-  bool draining_ = false;    // the server ends
+  bool draining_ = false;    // the server takes no more calls
   bool cancelled_ = false;   // and waits no longer
   bool peer_ended_ = false;  // it sends no more
   bool last_said_ = false;   // the peer was told that nothing follows

@@ -127,6 +127,8 @@ class RpcClientWire final : public ClientWire {
                            const registry::Node& node, const BodyFormat& format,
                            codec::Body response) {
     absl::Status status = ErrorIn(message, node.address);
+    // "No request of yours has come", says HTTP: the server was closing the connection meanwhile.
+    if (message.status == 408) status = MarkUnsent(std::move(status));
     const bool clean = status.ok() || (message.status == 200 && !ErrorText(message).empty());
     if (status.ok()) {
       const absl::Status read = format.Read(message.body, response);

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "core/async.h"
-#include "core/log.h"
 #include "core/net/socket.h"
 #include "core/plugin_table.h"
 #include "core/status_macros.h"
@@ -53,17 +52,21 @@ class RpcServerWire final : public ServerWire {
     return listener_->port();
   }
 
+  void Leave() override {
+    if (state_ != nullptr) state_->leaving = true;
+  }
+
   Task<void> Stop(absl::Duration grace) override {
     if (listener_ == nullptr) co_return;
+    Leave();
     co_await Offload([this] { listener_.reset(); });  // it waits for the loops
     Each(&Connection::Drain);
     state_->Leave();
     if ((co_await state_->drained.Pop(WithTimeout(Context(), grace))).ok()) co_return;
     Each(&Connection::Cancel);
-    const Context once_more = WithTimeout(Context(), limits_.cancel_wait);
+    const Context once_more = WithTimeout(Context(), options_.cancel_timeout);
     if ((co_await state_->drained.Pop(once_more)).ok()) co_return;
-    log::Error("handlers ignore their cancellation; leaving them behind",
-               {{"service", options_.name}});
+    Each(&Connection::Close);
   }
 
  private:

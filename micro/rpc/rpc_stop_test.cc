@@ -8,14 +8,22 @@
 namespace micro::rpc {
 namespace {
 
-using ::testing::AllOf;
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::StartsWith;
 
 constexpr absl::Duration kLong = absl::Minutes(1);
 
 std::string Hello() { return JsonRequest("Greeter.Hello", "{}"); }
 std::string Wait() { return JsonRequest("Greeter.Wait", "{}"); }
+
+// The last that an idle peer hears of a server that stops: no request of its has come.
+void ExpectFarewell(Peer& peer) {
+  EXPECT_THAT(peer.Read(), StartsWith("HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n"));
+  EXPECT_TRUE(peer.AtEnd());
+  peer.Close();
+}
 
 std::future<void> StartStop(ServedGreeter& greeter, absl::Duration grace) {
   return std::async(std::launch::async, [&greeter, grace] { BlockOn(greeter.wire->Stop(grace)); });
@@ -38,13 +46,62 @@ TEST(RpcStart, ListensOnAllInterfaces) {
   EXPECT_EQ(HeaderOf(peer.Read(), "Micro-Error"), "rpc: can't find service Greeter");
 }
 
-TEST(RpcStop, ClosesIdleConnectionsAtOnce) {
+TEST(RpcStop, TellsInEachAnswerThatItLeavesAndServesOn) {
   ServedGreeter greeter;
+  Peer early(greeter.port);
+  early.Send(Hello());
+  EXPECT_EQ(HeaderOf(early.Read(), "Connection"), "");
+  greeter.wire->Leave();
+  for (int i = 0; i < 3; ++i) {  // to one who does not listen
+    early.Send(Hello());
+    EXPECT_EQ(HeaderOf(early.Read(), "Connection"), "close");
+  }
+  Peer late(greeter.port);
+  late.Send(Hello());
+  EXPECT_EQ(HeaderOf(late.Read(), "Connection"), "close");
+}
+
+TEST(RpcStop, TakesLeaveOfIdleConnections) {
+  ServedGreeter greeter;
+  Peer used(greeter.port), fresh(greeter.port);
+  used.Send(Hello());
+  used.Read();
+  std::future<void> stopped = StartStop(greeter, kLong);
+  ExpectFarewell(used);
+  ExpectFarewell(fresh);
+  stopped.get();
+}
+
+TEST(RpcStop, DoesNotWaitLongForAnIdlePeerThatStays) {
+  ServedGreeter greeter({.linger = absl::Milliseconds(20)});
   Peer peer(greeter.port);
   peer.Send(Hello());
   peer.Read();
   BlockOn(greeter.wire->Stop(kLong));
-  EXPECT_TRUE(peer.AtEnd());
+}
+
+// What is sent while the server stops is answered, or the peer learns that nobody has seen it.
+TEST(RpcStop, LosesNoRequest) {
+  for (int round = 0; round < 20; ++round) {
+    ServedGreeter greeter;
+    std::vector<Peer> peers;
+    for (int i = 0; i < 20; ++i) {
+      peers.emplace_back(greeter.port);
+      peers.back().Send(Hello());
+    }
+    std::future<void> stopped = StartStop(greeter, kLong);
+    for (Peer& peer : peers) {
+      const std::string answer = peer.Read();
+      EXPECT_THAT(answer, AnyOf(StartsWith("HTTP/1.1 200 OK"), StartsWith("HTTP/1.1 408 ")));
+      if (!answer.starts_with("HTTP/1.1 408 ")) {
+        peer.Send(Hello());
+        EXPECT_THAT(peer.Read(),
+                    AnyOf(StartsWith("HTTP/1.1 200 OK"), StartsWith("HTTP/1.1 408 "), IsEmpty()));
+      }
+      peer.Close();
+    }
+    stopped.get();
+  }
 }
 
 TEST(RpcStop, WaitsForRunningCallsAndAnswersThem) {
@@ -55,7 +112,7 @@ TEST(RpcStop, WaitsForRunningCallsAndAnswersThem) {
   running.Send(Wait());
   greeter.gate.WaitFor(1);
   std::future<void> stopped = StartStop(greeter, kLong);
-  EXPECT_TRUE(idle.AtEnd());  // it has begun
+  ExpectFarewell(idle);  // it has begun
   greeter.gate.OpenAll();
   const std::string response = running.Read();
   EXPECT_THAT(response, StartsWith("HTTP/1.1 200 OK\r\nConnection: close\r\n"));
@@ -72,7 +129,7 @@ TEST(RpcStop, TakesNoNewConnections) {
   running.Send(Wait());
   greeter.gate.WaitFor(1);
   std::future<void> stopped = StartStop(greeter, kLong);
-  EXPECT_TRUE(idle.AtEnd());
+  ExpectFarewell(idle);
   const int fd = socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address = {};
   address.sin_family = AF_INET;
@@ -94,7 +151,7 @@ TEST(RpcStop, AnswersWhatArrivesOnAConnectionMeanwhile) {
   running.Send(Wait() + Hello().substr(0, 10));
   greeter.gate.WaitFor(1);
   std::future<void> stopped = StartStop(greeter, kLong);
-  EXPECT_TRUE(idle.AtEnd());
+  ExpectFarewell(idle);
   greeter.gate.OpenAll();
   EXPECT_EQ(HeaderOf(running.Read(), "Connection"), "");
   running.Send(Hello().substr(10));
@@ -131,7 +188,7 @@ TEST(RpcStop, WaitsForStreamsToEnd) {
   peer.Send(chat("") + chat("one"));
   EXPECT_THAT(peer.Read(), HasSubstr("one"));
   std::future<void> stopped = StartStop(greeter, kLong);
-  EXPECT_TRUE(idle.AtEnd());
+  ExpectFarewell(idle);
   peer.Send(chat("two"));
   EXPECT_THAT(peer.Read(), HasSubstr("two"));
   peer.Send(chat("end"));
@@ -164,7 +221,7 @@ TEST(RpcStop, LeavesBehindAHandlerThatDoesNotEnd) {
              ended.set_value();
              co_return absl::OkStatus();
            })});
-  auto wire = NewRpcServer({.name = "deaf"}, {.cancel_wait = absl::Milliseconds(20)});
+  auto wire = NewRpcServer({.name = "deaf", .cancel_timeout = absl::Milliseconds(20)});
   const int port = wire->Start("127.0.0.1", 0, std::move(endpoints)).value();
   Peer peer(port);
   peer.Send(JsonRequest("Deaf.Wait", ""));
@@ -184,8 +241,8 @@ TEST(RpcStop, MayRunOnALoopsThread) {
     co_await net::Loops::Default()[0].Enter();
     co_await wire.Stop(kLong);
   };
+  peer.EndWrites();
   BlockOn(stop(*greeter.wire));
-  EXPECT_TRUE(peer.AtEnd());
 }
 
 TEST(RpcStop, IsDoneByTheDestructorToo) {

@@ -79,6 +79,7 @@ class RunningCall {
   internal::Detached Run() {
     absl::Status status;
     try {
+      const RunningCallMark mark(*endpoint_.calls);
       status =
           co_await endpoint_.endpoint.handle(ctx_, request_, {.message = &exchange_->response()});
     } catch (...) {

@@ -25,8 +25,6 @@ struct ServerLimits {
   absl::Duration idle_timeout = absl::Minutes(3);
   // How long the peer may take to close a connection on which it was told the last.
   absl::Duration linger = absl::Seconds(1);
-  // How long a handler may go on after its cancellation, when the server stops.
-  absl::Duration cancel_wait = absl::Seconds(5);
   int connections = 10'000;
   // Of requests that are not whole, on all connections of a loop; what would need more is refused.
   size_t unfinished_bytes = 256 << 20;
@@ -95,6 +93,8 @@ struct ServerState : std::enable_shared_from_this<ServerState> {
   const HttpLimits http;
   const size_t max_send;
   std::vector<std::unique_ptr<OnLoop>> on_loops;
+
+  std::atomic<bool> leaving = false;  // peers are told that each answer is the last
 
   std::atomic<int> alive = 1;  // connections whose objects live, and the server
   std::atomic<int64_t> refused = 0;

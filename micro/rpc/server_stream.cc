@@ -66,6 +66,7 @@ void ServerStream::SetDeadline() {
 internal::Detached ServerStream::Run(std::shared_ptr<ServerStream>) {
   absl::Status status;
   try {
+    const RunningCallMark mark(*endpoint_.calls);
     status = co_await endpoint_.endpoint.handle(ctx_, request_, {.stream = this});
   } catch (...) {
     status = HandlerThrew(request_.service, request_.method.endpoint);

@@ -168,6 +168,7 @@ class MemoryRegistry final : public Registry {
       : records_(SharedRecords(options.addresses, clock)) {}
 
   std::string_view name() const override { return "memory"; }
+  absl::Duration spread_time() const override { return absl::ZeroDuration(); }
 
   Task<absl::Status> Register(Context ctx, Service service, RegisterOptions options) override {
     CO_RETURN_IF_ERROR(ctx.status());

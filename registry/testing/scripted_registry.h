@@ -9,6 +9,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -23,9 +24,11 @@ namespace micro::registry {
 struct RegistryScript {
   std::atomic<bool> down = false;  // every request is answered UNAVAILABLE
   std::atomic<bool> answers_get_lost =
-      false;                             // registrations are made, but their answers never come
-  std::atomic<int> registrations = 0;    // asked for, successful or not
-  std::atomic<int64_t> ttl_seconds = 0;  // of the last one
+      false;  // registrations are made, but their answers never come
+  std::atomic<bool> deregistrations_hang = false;  // as long as the caller waits
+  std::function<void()> on_deregister = nullptr;   // called before a node is taken out
+  std::atomic<int> registrations = 0;              // asked for, successful or not
+  std::atomic<int64_t> ttl_seconds = 0;            // of the last one
 };
 
 class ScriptedRegistry final : public Registry {
@@ -34,6 +37,7 @@ class ScriptedRegistry final : public Registry {
       : script_(script), memory_(std::move(memory)) {}
 
   std::string_view name() const override { return "scripted"; }
+  absl::Duration spread_time() const override { return memory_->spread_time(); }
 
   Task<absl::Status> Register(Context ctx, Service service, RegisterOptions options) override {
     ++script_.registrations;
@@ -44,6 +48,8 @@ class ScriptedRegistry final : public Registry {
     co_return status;
   }
   Task<absl::Status> Deregister(Context ctx, Service service) override {
+    if (script_.on_deregister != nullptr) script_.on_deregister();
+    if (script_.deregistrations_hang) co_return co_await Sleep(ctx, absl::InfiniteDuration());
     if (script_.down) co_return Down();
     co_return co_await memory_->Deregister(std::move(ctx), std::move(service));
   }

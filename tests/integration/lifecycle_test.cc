@@ -4,8 +4,6 @@
 #include <csignal>
 #include <thread>
 
-#include "core/async.h"
-#include "core/task_scope.h"
 #include "core/testing/eventually.h"
 #include "tests/integration/lifecycle_fixture.h"
 
@@ -15,7 +13,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::Not;
 
 // ---- Order ----
 
@@ -79,96 +76,6 @@ TEST_F(Lifecycle, StopsTwiceAndWithoutAStart) {
   EXPECT_THAT(BlockOn(service->Stop(Context())), IsOk());
   EXPECT_THAT(BlockOn(service->Stop(Context())), IsOk());
   EXPECT_FALSE(discovery_.Lists());
-}
-
-// ---- The way down ----
-
-// Holds every Hello until it is let go, or its context ends.
-class Gate final : public interop::Greeter {
- public:
-  Task<absl::Status> Hello(const Context& ctx, const helloworld::HelloRequest&,
-                           helloworld::HelloResponse& response) override {
-    entered = true;
-    const absl::StatusOr<bool> opened = co_await Await(ctx, open);
-    cancelled = absl::IsCancelled(opened.status());
-    response.set_greeting("at last");
-    co_return opened.status();
-  }
-  const std::shared_ptr<OneShot<bool>> open = std::make_shared<OneShot<bool>>();
-  std::atomic<bool> entered = false, cancelled = false;
-};
-
-// A Hello that runs beside the test.
-class BackgroundHello {
- public:
-  explicit BackgroundHello(const registry::Options& registry) : caller_(NewCaller(registry)) {
-    Spawn(scope_, Call());
-  }
-  bool ended() const { return scope_.running() == 0; }
-  absl::StatusOr<helloworld::HelloResponse> Answer() {
-    scope_.Join();
-    return answer_;
-  }
-
- private:
-  Task<void> Call() {
-    answer_ = co_await greeter_.Hello(WithTimeout(Context(), absl::Minutes(5)), Named("x"));
-  }
-
-  std::unique_ptr<Service> caller_;
-  helloworld::GreeterService greeter_{"helloworld", caller_->client()};
-  absl::StatusOr<helloworld::HelloResponse> answer_;
-  TaskScope scope_;
-};
-
-TEST_F(Lifecycle, DeregistersBeforeItDrainsAndAnswersWhatIsInFlight) {
-  ServiceOptions options = GreeterOptions(registry_);
-  options.server.grace = absl::Minutes(5);
-  const auto gate = std::make_shared<Gate>();
-  RunningGreeter server(std::move(options), gate);
-  BackgroundHello hello(registry_);
-  ASSERT_TRUE(Eventually([&] { return gate->entered.load(); }));
-
-  std::thread stop([&] { server.Stop(); });
-  EXPECT_TRUE(Eventually([&] { return !discovery_.Lists(); }));
-  EXPECT_FALSE(hello.ended());
-  gate->open->TrySet(true);
-  stop.join();
-  const auto answer = hello.Answer();
-  ASSERT_THAT(answer, IsOk());
-  EXPECT_EQ(answer->greeting(), "at last");
-}
-
-TEST_F(Lifecycle, TakesNoNewCallsWhileItDrains) {
-  ServiceOptions options = GreeterOptions(registry_);
-  options.server.grace = absl::Minutes(5);
-  const auto gate = std::make_shared<Gate>();
-  RunningGreeter server(std::move(options), gate);
-  BackgroundHello hello(registry_);
-  ASSERT_TRUE(Eventually([&] { return gate->entered.load(); }));
-
-  std::thread stop([&] { server.Stop(); });
-  auto caller = NewCaller(registry_);
-  helloworld::GreeterService greeter("helloworld", caller->client());
-  EXPECT_TRUE(Eventually([&] {
-    const auto meta = BlockOn(greeter.Meta(Context(), {}, {.addresses = {server.address()}}));
-    return absl::IsUnavailable(meta.status());
-  }));
-  gate->open->TrySet(true);
-  stop.join();
-  EXPECT_THAT(hello.Answer(), IsOk());
-}
-
-TEST_F(Lifecycle, CancelsHandlersThatOutlastTheGrace) {
-  ServiceOptions options = GreeterOptions(registry_);
-  options.server.grace = absl::Milliseconds(20);
-  const auto gate = std::make_shared<Gate>();
-  RunningGreeter server(std::move(options), gate);
-  BackgroundHello hello(registry_);
-  ASSERT_TRUE(Eventually([&] { return gate->entered.load(); }));
-  server.Stop();
-  EXPECT_TRUE(gate->cancelled);
-  EXPECT_THAT(hello.Answer(), Not(IsOk()));
 }
 
 // ---- Run ----

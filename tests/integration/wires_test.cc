@@ -1,13 +1,7 @@
 // One client, nodes of two wires: what happens when one of them dies, falls silent or never spoke
 // the wire at all.
-#include <fcntl.h>
 #include <gmock/gmock.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <csignal>
-#include <cstdio>
 #include <set>
 
 #include "core/async.h"
@@ -15,8 +9,7 @@
 #include "core/task_scope.h"
 #include "micro/rpc/scripted_node.h"
 #include "tests/integration/greeter_services.h"
-
-extern char** environ;
+#include "tests/integration/spawned_greeter.h"
 
 namespace micro {
 namespace {
@@ -25,48 +18,15 @@ using rpc::Peer;
 using rpc::ScriptedNode;
 using ::testing::UnorderedElementsAre;
 
-// A Greeter in a process of its own, which can be killed.
-class SpawnedGreeter {
- public:
-  explicit SpawnedGreeter(const std::string& wire) : protocol_(wire == "rpc" ? "mucp" : wire) {
-    int out[2];
-    EXPECT_EQ(pipe2(out, O_CLOEXEC), 0);
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
-    std::vector<std::string> words = {"tests/interop/service", "--server=" + wire,
-                                      "--registry=memory", "--server_address=127.0.0.1:0"};
-    std::vector<char*> arguments;
-    for (std::string& word : words) arguments.push_back(word.data());
-    arguments.push_back(nullptr);
-    EXPECT_EQ(posix_spawn(&pid_, words[0].c_str(), &actions, nullptr, arguments.data(), environ),
-              0);
-    posix_spawn_file_actions_destroy(&actions);
-    close(out[1]);
-    std::string line;
-    for (char c = 0; read(out[0], &c, 1) == 1 && c != '\n';) line += c;
-    close(out[0]);
-    const size_t address = line.find("addr=") + 5;
-    EXPECT_NE(address, 4u) << line;
-    address_ = line.substr(address, line.find(' ', address) - address);
-  }
-  ~SpawnedGreeter() { Kill(); }
+SpawnedGreeter Spawned(const std::string& wire) {
+  return SpawnedGreeter({"--server=" + wire, "--registry=memory"});
+}
 
-  void Kill() {
-    if (pid_ < 0) return;
-    kill(pid_, SIGKILL);
-    waitpid(std::exchange(pid_, -1), nullptr, 0);
-  }
-
-  registry::Node node() const {
-    return {.id = "node-" + protocol_, .address = address_, .metadata = {{"protocol", protocol_}}};
-  }
-
- private:
-  const std::string protocol_;
-  pid_t pid_ = -1;
-  std::string address_;
-};
+registry::Node SpawnedNode(const SpawnedGreeter& greeter, const std::string& wire) {
+  const std::string protocol = wire == "rpc" ? "mucp" : wire;
+  return {
+      .id = "node-" + protocol, .address = greeter.address(), .metadata = {{"protocol", protocol}}};
+}
 
 class Wires : public ::testing::TestWithParam<const char*> {
  protected:
@@ -120,10 +80,10 @@ class Wires : public ::testing::TestWithParam<const char*> {
 };
 
 TEST_P(Wires, AClientCallsNodesOfBothAndOneOfThemWhenTheOtherIsKilled) {
-  SpawnedGreeter rpc("rpc"), grpc("grpc");
+  SpawnedGreeter rpc = Spawned("rpc"), grpc = Spawned("grpc");
   // A call that was on its way to the node when it died may have run: only this says that it may
   // run again.
-  Know({rpc.node(), grpc.node()}, {.retry = RetryAlways});
+  Know({SpawnedNode(rpc, "rpc"), SpawnedNode(grpc, "grpc")}, {.retry = RetryAlways});
   EXPECT_THAT(Call(100, 10), UnorderedElementsAre("node-mucp", "node-grpc"));
   const bool kills_rpc = GetParam() == std::string("rpc");
   (kills_rpc ? rpc : grpc).Kill();
@@ -131,8 +91,8 @@ TEST_P(Wires, AClientCallsNodesOfBothAndOneOfThemWhenTheOtherIsKilled) {
 }
 
 TEST_P(Wires, CallsInFlightOnANodeThatIsKilledEndAtOnce) {
-  SpawnedGreeter victim(GetParam());
-  Know({victim.node()}, {.retries = 0});
+  SpawnedGreeter victim = Spawned(GetParam());
+  Know({SpawnedNode(victim, GetParam())}, {.retries = 0});
   helloworld::GreeterService greeter("helloworld", caller_->client());
   helloworld::SleepRequest request;
   request.set_ms(3'600'000);

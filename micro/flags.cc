@@ -116,6 +116,19 @@ absl::Status ReadLabels(std::string_view text, registry::Labels* labels) {
   return absl::OkStatus();
 }
 
+absl::Status ReadRetry(std::string_view text, RetryFunc* retry) {
+  if (text == "timeout") {
+    *retry = RetryOnError;
+  } else if (text == "unsent") {
+    *retry = RetryOnErrorOrUnsent;
+  } else if (text == "always") {
+    *retry = RetryAlways;
+  } else {
+    return Expected("timeout, unsent or always");
+  }
+  return absl::OkStatus();
+}
+
 // Every service's settings, with go-micro's names.
 std::vector<Setting> ServiceSettings(ServiceOptions& o, std::string& log_level,
                                      std::string& log_format) {
@@ -186,6 +199,10 @@ std::vector<Setting> ServiceSettings(ServiceOptions& o, std::string& log_level,
       {"client_retries", "MICRO_CLIENT_RETRIES",
        fmt::format("attempts after the first [{}]", o.client.retries),
        AtLeast(0, &o.client.retries)},
+      {"client_retry", "MICRO_CLIENT_RETRY",
+       "which failures are tried again: timeout (408, as go-micro), unsent (and what certainly "
+       "reached no handler), always [unsent]",
+       [&](std::string_view text) { return ReadRetry(text, &o.client.retry); }},
       {"client_pool_size", "MICRO_CLIENT_POOL_SIZE",
        "connections per node: all of them on grpc, idle ones on rpc [1 on grpc, 100 on rpc]",
        AtLeast(1, &o.client.pool_size)},

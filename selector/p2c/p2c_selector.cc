@@ -19,6 +19,9 @@ int64_t Faded(int64_t latency, Ticks idle) {
   return seconds == 0 ? latency : latency >> std::min<int64_t>(seconds, 40);
 }
 
+// What a call costs that is the first of its node and has no answer yet: the others are better.
+constexpr int64_t kUnanswered = 1'000'000'000;
+
 class P2cPicker final : public Picker {
  public:
   explicit P2cPicker(const Candidates& candidates) : candidates_(candidates) {}
@@ -40,8 +43,9 @@ class P2cPicker final : public Picker {
     NodeState& state = *candidates_[index].state;
     const NodeState::Lane& lane = state.lane(lane_index);
     const int64_t in_flight = lane.in_flight(), latency = state.LatencyNs(lane);
-    // A node that lets calls wait is not idle.
-    if (in_flight > 0) return latency * (in_flight + 1) + in_flight;
+    if (in_flight > 0) {  // a node that lets calls wait is not idle
+      return latency > 0 ? latency * (in_flight + 1) : kUnanswered * in_flight;
+    }
     return Faded(latency, now - lane.measured_at.load(std::memory_order_relaxed));
   }
 

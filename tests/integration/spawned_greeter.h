@@ -26,14 +26,16 @@ namespace micro {
 class SpawnedGreeter {
  public:
   // Returns when it can be found. Its address is a free port of 127.0.0.1 unless `flags` say so.
-  explicit SpawnedGreeter(std::vector<std::string> flags) : log_(tmpfile()) {
+  explicit SpawnedGreeter(std::vector<std::string> flags,
+                          const std::string& program = "tests/interop/service")
+      : log_(tmpfile()) {
     int out[2];
     EXPECT_EQ(pipe2(out, O_CLOEXEC), 0);
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
     posix_spawn_file_actions_adddup2(&actions, fileno(log_), STDERR_FILENO);
-    std::vector<std::string> words = {"tests/interop/service", "--server_address=127.0.0.1:0"};
+    std::vector<std::string> words = {program, "--server_address=127.0.0.1:0"};
     words.insert(words.end(), flags.begin(), flags.end());
     std::vector<char*> arguments;
     for (std::string& word : words) arguments.push_back(word.data());
@@ -42,15 +44,15 @@ class SpawnedGreeter {
               0);
     posix_spawn_file_actions_destroy(&actions);
     close(out[1]);
-    std::string line;
-    for (char c = 0; read(out[0], &c, 1) == 1 && c != '\n';) line += c;
-    close(out[0]);
+    out_ = out[0];
+    const std::string line = Line();
     const size_t address = line.find("addr=") + 5;
     EXPECT_NE(address, 4u) << line << Log();
     address_ = line.substr(address, line.find(' ', address) - address);
   }
   ~SpawnedGreeter() {
     Kill();
+    close(out_);
     if (log_ != nullptr) fclose(log_);
   }
   SpawnedGreeter(const SpawnedGreeter&) = delete;
@@ -80,11 +82,19 @@ class SpawnedGreeter {
     return text;
   }
 
+  // The next line that it prints, without its end; empty when it has ended.
+  std::string Line() {
+    std::string line;
+    for (char c = 0; read(out_, &c, 1) == 1 && c != '\n';) line += c;
+    return line;
+  }
+
   const std::string& address() const { return address_; }
 
  private:
   FILE* log_;
   pid_t pid_ = -1;
+  int out_ = -1;
   std::string address_;
 };
 

@@ -1,5 +1,6 @@
 // The caller of the interop contract: one call, or many of the same. README.md tells what each
 // prints.
+#include <algorithm>
 #include <cstdio>
 #include <map>
 
@@ -206,6 +207,13 @@ class Repeater {
     for (const auto& [error, count] : errors_) failed += count;
     std::printf("sent=%lld ok=%lld failed=%lld\n", static_cast<long long>(repeat),
                 static_cast<long long>(repeat - failed), static_cast<long long>(failed));
+    if (std::vector<absl::Duration> times = times_; !times.empty()) {
+      std::sort(times.begin(), times.end());
+      const auto at = [&](size_t percent) {
+        return absl::ToDoubleMilliseconds(times[(times.size() - 1) * percent / 100]);
+      };
+      std::printf("p50_ms=%.3f p99_ms=%.3f\n", at(50), at(99));
+    }
     for (const auto& [error, count] : errors_)
       std::printf("%lld × %s\n", static_cast<long long>(count), error.c_str());
     co_return failed == 0;
@@ -213,15 +221,21 @@ class Repeater {
 
  private:
   Task<void> One(Context ctx) {
+    const absl::Time start = micro::Clock::Real().Now();
     const absl::StatusOr<std::string> lines = co_await caller_.Call(ctx);
-    if (lines.ok()) co_return;
+    const absl::Duration took = micro::Clock::Real().Now() - start;
     micro::MutexLock lock(mutex_);
+    if (lines.ok()) {
+      times_.push_back(took);
+      co_return;
+    }
     ++errors_[micro::errors::ToText(lines.status())];
   }
 
   Caller& caller_;
   micro::Mutex mutex_;
   std::map<std::string, int64_t> errors_ ABSL_GUARDED_BY(mutex_);
+  std::vector<absl::Duration> times_ ABSL_GUARDED_BY(mutex_);  // of calls that went well
 };
 
 }  // namespace

@@ -13,6 +13,8 @@
 #include "core/plugin_table.h"
 #include "core/random.h"
 #include "core/status_macros.h"
+#include "micro/hedged_call.h"
+#include "micro/retry_budget.h"
 #include "micro/wire.h"
 
 namespace micro {
@@ -29,6 +31,31 @@ absl::Status ClientError(std::string detail, absl::StatusCode code, int micro_co
 absl::Status TimedOut(const absl::Status& ended) {
   return ClientError(fmt::format("call timeout: {}", std::string(ended.message())), ended.code(),
                      408);
+}
+
+// Fills what the call leaves open by what its policy says.
+void Complete(CallOptions& options, const CallPolicy& policy) {
+  if (!options.request_timeout) options.request_timeout = policy.request_timeout;
+  if (!options.connection_timeout) options.connection_timeout = policy.connection_timeout;
+  if (!options.stream_timeout) options.stream_timeout = policy.stream_timeout;
+  if (!options.retries) options.retries = policy.retries;
+  if (!options.hedge_after) options.hedge_after = policy.hedge_after;
+  if (!options.max_hedges) options.max_hedges = policy.max_hedges;
+  if (!options.backoff) options.backoff = policy.backoff;
+  if (!options.retry) options.retry = policy.retry;
+}
+
+// The last error of a call that there is no budget to try again.
+absl::Status NotTriedAgain(const absl::Status& failure, std::string_view service) {
+  errors::Error error = errors::FromStatus(failure);
+  error.detail += fmt::format(
+      " (not tried again: the retry budget of service {} is spent, flag --client_retry_budget)",
+      service);
+  absl::Status told = errors::ToStatus(std::move(error), failure.code());
+  failure.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) {
+    if (!told.GetPayload(url).has_value()) told.SetPayload(url, payload);
+  });
+  return told;
 }
 
 // A stream that reports its end to the selector.
@@ -63,12 +90,15 @@ class SelectingClient final : public Client {
         selector_(std::move(selector)),
         broker_(std::move(broker)),
         wires_(std::move(wires)),
-        default_wire_(default_wire) {
+        default_wire_(default_wire),
+        budgets_(options_.retry_budget < 1 ? std::make_unique<RetryBudgets>(options_.retry_budget)
+                                           : nullptr) {
     if (!options_.call_wrappers.empty()) wrapped_ = Wrap(Plain(), options_.call_wrappers);
   }
 
   Task<absl::Status> Call(Context ctx, Request request, codec::Body response,
                           CallOptions options) override {
+    ApplyPolicy(request, options);
     if (ctx.deadline() == absl::InfiniteFuture()) {
       ctx = WithTimeout(ctx, options.request_timeout.value_or(options_.request_timeout));
     }
@@ -78,6 +108,9 @@ class SelectingClient final : public Client {
     const int retries = options.retries.value_or(options_.retries);
     const BackoffFunc& backoff = options.backoff != nullptr ? options.backoff : options_.backoff;
     const RetryFunc& retry = options.retry != nullptr ? options.retry : options_.retry;
+    const bool hedged = HedgeAfter(options) != absl::InfiniteDuration();
+    RetryBudget* const budget = budgets_ == nullptr ? nullptr : &budgets_->Of(request.service);
+    if (budget != nullptr) budget->Deposit();
     absl::Status failure;
     for (int attempt = 0;; ++attempt) {
       if (options.header != nullptr) *options.header = {};
@@ -102,7 +135,11 @@ class SelectingClient final : public Client {
         address = AddressNode(options, attempt);
       }
       const registry::Node& node = pick.has_value() ? pick->node() : address;
-      if (wrapped != nullptr) {
+      if (hedged) {
+        options.select.avoid.push_back(node.id);
+        failure = co_await Hedged(ctx, request, response, options, wrapped, budget, attempt,
+                                  {std::move(pick), std::move(address)});
+      } else if (wrapped != nullptr) {
         failure = co_await wrapped(ctx, node, request, {.body = response}, options);
       } else {
         // As Attempt does, without a coroutine of its own: this is the path of most calls.
@@ -114,16 +151,19 @@ class SelectingClient final : public Client {
                       ? co_await (*wire)->Call(ctx, node, typed, response)
                       : co_await (*wire)->Call(WithTimeout(ctx, limit), node, typed, response);
       }
-      if (pick.has_value()) pick->Done(failure);
+      if (!hedged && pick.has_value()) pick->Done(failure);
       if (failure.ok() || attempt >= retries || !retry(request, attempt, failure))
         co_return failure;
       if (const absl::Status ended = ctx.status(); !ended.ok()) co_return failure;
-      options.select.avoid.push_back(node.id);
+      if (budget != nullptr && !IsUnsent(failure) && !budget->Withdraw())
+        co_return NotTriedAgain(failure, request.service);
+      if (!hedged) options.select.avoid.push_back(node.id);
     }
   }
 
   Task<absl::StatusOr<std::unique_ptr<RawStream>>> Stream(Context ctx, Request request,
                                                           CallOptions options) override {
+    ApplyPolicy(request, options);
     ctx = WithTimeout(ctx, options.stream_timeout.value_or(options_.stream_timeout));
     if (const absl::Status ended = ctx.status(); !ended.ok()) co_return TimedOut(ended);
     if (!options.content_type.empty()) request.content_type = options.content_type;
@@ -182,6 +222,63 @@ class SelectingClient final : public Client {
   }
 
  private:
+  void ApplyPolicy(const Request& request, CallOptions& options) const {
+    if (options_.policies == nullptr) return;
+    const auto policy = options_.policies->Of(request.service, request.method.endpoint);
+    if (policy != nullptr) Complete(options, *policy);
+  }
+
+  // When an attempt gets company; infinite: never.
+  absl::Duration HedgeAfter(const CallOptions& options) const {
+    if (options.hedge_after.has_value()) return *options.hedge_after;
+    return options_.hedge_after.value_or(absl::InfiniteDuration());
+  }
+
+  // One attempt that gets company when it takes long. It tells the selector, and leaves the nodes
+  // that it tried in `options.select.avoid`, where the first is already.
+  Task<absl::Status> Hedged(const Context& ctx, const Request& request, codec::Body response,
+                            CallOptions& options, const CallFunc& wrapped, RetryBudget* budget,
+                            int attempt, CallTarget first) {
+    const CallOptions& given = options;  // which attempts read while it goes on
+    const RetryFunc& retry = given.retry != nullptr ? given.retry : options_.retry;
+    selector::SelectOptions select = given.select;
+    int hedges = 0;
+    const HedgedCall call = {
+        .after = HedgeAfter(given),
+        .most = given.max_hedges.value_or(options_.max_hedges),
+        .next = [&]() -> std::optional<CallTarget> {
+          CallTarget target;
+          if (given.addresses.empty()) {
+            absl::StatusOr<selector::Pick> picked = selector_->Select(request.service, select);
+            if (!picked.ok()) return std::nullopt;
+            target.pick = *std::move(picked);
+          } else {
+            target.address = AddressNode(given, attempt + ++hedges);
+          }
+          const std::string& id = target.node().id;
+          // A node that was tried is as slow as it was.
+          if (std::find(select.avoid.begin(), select.avoid.end(), id) != select.avoid.end())
+            return std::nullopt;
+          if (budget != nullptr && !budget->Withdraw()) return std::nullopt;
+          select.avoid.push_back(id);
+          return target;
+        },
+        .attempt = [&](const Context& own, const registry::Node& node, codec::Body body,
+                       AnswerMetadata metadata) -> Task<absl::Status> {
+          CallOptions told = given;
+          told.header = metadata.header;
+          told.trailer = metadata.trailer;
+          co_return wrapped != nullptr ? co_await wrapped(own, node, request, {.body = body}, told)
+                                       : co_await Attempt(own, node, request, {.body = body}, told);
+        },
+        .is_final = [&](const absl::Status& error) { return !retry(request, attempt, error); },
+    };
+    const absl::Status status = co_await CallHedged(ctx, call, std::move(first), response,
+                                                    {options.header, options.trailer});
+    options.select.avoid = std::move(select.avoid);
+    co_return status;
+  }
+
   static registry::Node AddressNode(const CallOptions& options, int attempt) {
     const std::string& address =
         options.addresses[static_cast<size_t>(attempt) % options.addresses.size()];
@@ -279,6 +376,7 @@ class SelectingClient final : public Client {
   const std::shared_ptr<broker::Broker> broker_;
   const Wires wires_;
   ClientWire* const default_wire_;
+  const std::unique_ptr<RetryBudgets> budgets_;  // null: there is no bound
   CallFunc wrapped_;
 };
 
@@ -300,9 +398,23 @@ bool RetryOnErrorOrUnsent(const Request& request, int attempt, const absl::Statu
 
 bool RetryAlways(const Request&, int, const absl::Status&) { return true; }
 
+namespace {
+
+absl::Status Check(const ClientOptions& options) {
+  if (!(options.retry_budget >= 0 && options.retry_budget <= 1)) {
+    return absl::InvalidArgumentError(
+        fmt::format("retry_budget is {}, not a share from 0 to 1 (flag --client_retry_budget)",
+                    options.retry_budget));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
 absl::StatusOr<std::shared_ptr<Client>> NewClient(ClientOptions options,
                                                   std::shared_ptr<selector::Selector> selector,
                                                   std::shared_ptr<broker::Broker> broker) {
+  RETURN_IF_ERROR(Check(options));
   if (options.wire.empty()) options.wire = "grpc";
   SelectingClient::Wires wires;
   ClientWire* default_wire = nullptr;

@@ -15,6 +15,7 @@
 #include "core/status_macros.h"
 #include "micro/hedged_call.h"
 #include "micro/retry_budget.h"
+#include "micro/warm_up.h"
 #include "micro/wire.h"
 
 namespace micro {
@@ -80,20 +81,45 @@ class PickedStream final : public RawStream {
   std::optional<selector::Pick> pick_;
 };
 
+// All linked wires, by the protocol that they speak.
+struct Wires {
+  std::map<std::string, std::unique_ptr<ClientWire>, std::less<>> all;
+  ClientWire* usual = nullptr;
+
+  // The wire that the node says it speaks.
+  absl::StatusOr<ClientWire*> Of(const registry::Node& node) const {
+    const auto protocol = node.metadata.find("protocol");
+    if (protocol == node.metadata.end()) return usual;
+    const auto wire = all.find(protocol->second);
+    if (wire != all.end()) return wire->second.get();
+    std::vector<std::string_view> linked;
+    for (const auto& [name, unused] : all) linked.push_back(name);
+    return ClientError(fmt::format("node {} speaks protocol \"{}\", linked are: {}", node.id,
+                                   protocol->second, fmt::join(linked, ", ")),
+                       absl::StatusCode::kUnimplemented);
+  }
+};
+
 class SelectingClient final : public Client {
  public:
-  using Wires = std::map<std::string, std::unique_ptr<ClientWire>, std::less<>>;
-
+  // `cache`: null where no connection is made before a call needs it.
   SelectingClient(ClientOptions options, std::shared_ptr<selector::Selector> selector,
-                  std::shared_ptr<broker::Broker> broker, Wires wires, ClientWire* default_wire)
+                  std::shared_ptr<broker::Broker> broker, std::shared_ptr<const Wires> wires,
+                  registry::Cache* cache)
       : options_(std::move(options)),
         selector_(std::move(selector)),
         broker_(std::move(broker)),
         wires_(std::move(wires)),
-        default_wire_(default_wire),
         budgets_(options_.retry_budget < 1 ? std::make_unique<RetryBudgets>(options_.retry_budget)
                                            : nullptr) {
     if (!options_.call_wrappers.empty()) wrapped_ = Wrap(Plain(), options_.call_wrappers);
+    if (cache == nullptr) return;
+    const auto connect = [wires = wires_](const Context& ctx,
+                                          const registry::Node& node) -> Task<void> {
+      const absl::StatusOr<ClientWire*> wire = wires->Of(node);
+      if (wire.ok()) co_await (*wire)->Warm(ctx, node);
+    };
+    warm_up_.emplace(connect, *cache);
   }
 
   Task<absl::Status> Call(Context ctx, Request request, codec::Body response,
@@ -143,7 +169,7 @@ class SelectingClient final : public Client {
         failure = co_await wrapped(ctx, node, request, {.body = response}, options);
       } else {
         // As Attempt does, without a coroutine of its own: this is the path of most calls.
-        absl::StatusOr<ClientWire*> wire = WireOf(node);
+        absl::StatusOr<ClientWire*> wire = wires_->Of(node);
         if (!wire.ok()) co_return wire.status();
         const Request typed = Typed(request, options, **wire);
         const absl::Duration limit = AttemptLimit(options, **wire);
@@ -204,7 +230,7 @@ class SelectingClient final : public Client {
     if (broker_ == nullptr)
       co_return absl::FailedPreconditionError("this client has no broker (flag --broker)");
     const std::string content_type = options.content_type.empty()
-                                         ? std::string(DefaultContentType(*default_wire_))
+                                         ? std::string(DefaultContentType(*wires_->usual))
                                          : options.content_type;
     const absl::StatusOr<const codec::Codec*> codec = codec::ForContentType(content_type);
     if (!codec.ok())
@@ -325,7 +351,7 @@ class SelectingClient final : public Client {
 
   Task<absl::Status> Attempt(const Context& ctx, const registry::Node& node, const Request& request,
                              CallResponse response, const CallOptions& options) {
-    absl::StatusOr<ClientWire*> wire = WireOf(node);
+    absl::StatusOr<ClientWire*> wire = wires_->Of(node);
     if (!wire.ok()) co_return wire.status();
     const Request typed = Typed(request, options, **wire);
     if (response.stream == nullptr) {
@@ -335,19 +361,6 @@ class SelectingClient final : public Client {
     absl::StatusOr<std::unique_ptr<RawStream>> stream = co_await (*wire)->Stream(ctx, node, typed);
     if (stream.ok()) *response.stream = *std::move(stream);
     co_return stream.status();
-  }
-
-  // The wire that the node says it speaks.
-  absl::StatusOr<ClientWire*> WireOf(const registry::Node& node) const {
-    const auto protocol = node.metadata.find("protocol");
-    if (protocol == node.metadata.end()) return default_wire_;
-    const auto wire = wires_.find(protocol->second);
-    if (wire != wires_.end()) return wire->second.get();
-    std::vector<std::string_view> linked;
-    for (const auto& [name, unused] : wires_) linked.push_back(name);
-    return ClientError(fmt::format("node {} speaks protocol \"{}\", linked are: {}", node.id,
-                                   protocol->second, fmt::join(linked, ", ")),
-                       absl::StatusCode::kUnimplemented);
   }
 
   // After a Select that failed: waits for discovery where that was all it lacked; else makes the
@@ -374,10 +387,10 @@ class SelectingClient final : public Client {
   const ClientOptions options_;
   const std::shared_ptr<selector::Selector> selector_;
   const std::shared_ptr<broker::Broker> broker_;
-  const Wires wires_;
-  ClientWire* const default_wire_;
+  const std::shared_ptr<const Wires> wires_;
   const std::unique_ptr<RetryBudgets> budgets_;  // null: there is no bound
   CallFunc wrapped_;
+  std::optional<WarmUp> warm_up_;
 };
 
 }  // namespace
@@ -413,24 +426,25 @@ absl::Status Check(const ClientOptions& options) {
 
 absl::StatusOr<std::shared_ptr<Client>> NewClient(ClientOptions options,
                                                   std::shared_ptr<selector::Selector> selector,
-                                                  std::shared_ptr<broker::Broker> broker) {
+                                                  std::shared_ptr<broker::Broker> broker,
+                                                  registry::Cache* cache) {
   RETURN_IF_ERROR(Check(options));
   if (options.wire.empty()) options.wire = "grpc";
-  SelectingClient::Wires wires;
-  ClientWire* default_wire = nullptr;
+  auto wires = std::make_shared<Wires>();
   // Asked for by name first, so that an unknown name is said.
   ASSIGN_OR_RETURN(std::unique_ptr<ClientWire> first,
                    PluginTable<ClientWire>::Create(options.wire, options));
-  default_wire = first.get();
-  wires.emplace(first->protocol(), std::move(first));
+  wires->usual = first.get();
+  wires->all.emplace(first->protocol(), std::move(first));
   for (const std::string& name : PluginTable<ClientWire>::Names()) {
     if (name == options.wire) continue;
     ASSIGN_OR_RETURN(std::unique_ptr<ClientWire> wire,
                      PluginTable<ClientWire>::Create(name, options));
-    wires.try_emplace(std::string(wire->protocol()), std::move(wire));
+    wires->all.try_emplace(std::string(wire->protocol()), std::move(wire));
   }
+  if (!options.warm_up) cache = nullptr;
   return std::make_shared<SelectingClient>(std::move(options), std::move(selector),
-                                           std::move(broker), std::move(wires), default_wire);
+                                           std::move(broker), std::move(wires), cache);
 }
 
 }  // namespace micro

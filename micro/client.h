@@ -27,6 +27,7 @@
 #include "micro/client_policy.h"
 #include "micro/request.h"
 #include "micro/stream.h"
+#include "registry/cache.h"
 #include "registry/registry.h"
 #include "selector/selector.h"
 
@@ -134,6 +135,9 @@ struct ClientOptions {
   int pool_size = 0;
   // grpc: an unused connection is closed after this. rpc: any, counted from when it was made.
   absl::Duration pool_ttl = absl::Minutes(1);
+  // Nodes that discovery brings of services that were called are connected to before the first call
+  // needs it, 16 at a time.
+  bool warm_up = true;
   int max_recv_message_size = 4 << 20;  // bytes
   int max_send_message_size = 4 << 20;
 };
@@ -191,10 +195,12 @@ class ForwardingClient : public Client {
 // go-micro's client.Wrapper.
 using ClientWrapper = std::function<std::shared_ptr<Client>(std::shared_ptr<Client> next)>;
 
-// The client that calls through `selector` and publishes on `broker` (none: it cannot).
+// The client that calls through `selector` and publishes on `broker` (none: it cannot). It learns
+// from `cache`, the selector's, which nodes to connect to before calls need them (none: it does not).
 // INVALID_ARGUMENT names the option that is wrong.
 absl::StatusOr<std::shared_ptr<Client>> NewClient(ClientOptions options,
                                                   std::shared_ptr<selector::Selector> selector,
-                                                  std::shared_ptr<broker::Broker> broker = nullptr);
+                                                  std::shared_ptr<broker::Broker> broker = nullptr,
+                                                  registry::Cache* cache = nullptr);
 
 }  // namespace micro

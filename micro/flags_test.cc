@@ -295,6 +295,7 @@ TEST_F(Flags, SetEveryOptionThatTheyName) {
                      "--client_max_hedges=2",
                      "--client_pool_size=2",
                      "--client_pool_ttl=6s",
+                     "--client_warm_up=false",
                      "--client_content_type=application/json",
                      "--client_tls_ca=ca",
                      "--client_tls_cert=cc",
@@ -321,6 +322,7 @@ TEST_F(Flags, SetEveryOptionThatTheyName) {
   EXPECT_EQ(options_.client.max_hedges, 2);
   EXPECT_EQ(options_.client.pool_size, 2);
   EXPECT_EQ(options_.client.pool_ttl, absl::Seconds(6));
+  EXPECT_FALSE(options_.client.warm_up);
   EXPECT_EQ(options_.client.content_type, "application/json");
   EXPECT_EQ(options_.client.tls_ca, "ca");
   EXPECT_EQ(options_.client.tls_cert, "cc");

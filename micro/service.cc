@@ -178,7 +178,7 @@ class PluggedService final : public Service {
     auto cache = std::make_shared<registry::Cache>(registry);
     auto selector = std::make_shared<selector::Selector>(std::move(strategy), cache);
     ASSIGN_OR_RETURN(std::shared_ptr<Client> client,
-                     NewClient(options_.client, std::move(selector), broker));
+                     NewClient(options_.client, std::move(selector), broker, cache.get()));
     for (auto wrapper = options_.client_wrappers.rbegin();
          wrapper != options_.client_wrappers.rend(); ++wrapper) {
       client = (*wrapper)(std::move(client));

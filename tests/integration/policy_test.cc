@@ -1,7 +1,12 @@
 // What a client does by its policies: budget of retries, hedges, and what counts for which call.
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <cmath>
 
 #include "core/async.h"
 #include "core/response_metadata.h"
@@ -283,6 +288,79 @@ TEST_P(Hedge, TeachesTheSelectorWhichNodeIsSlow) {
                         .handle_signals = false});
   for (int i = 0; i < 40; ++i) EXPECT_THAT(Hello(), IsOk());
   EXPECT_LT(hanging_->calls, 20);
+}
+
+// ---- Connections before calls ----
+
+// A node of the Greeter that only notes who connects.
+class Listening {
+ public:
+  Listening() : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    EXPECT_EQ(bind(fd_, reinterpret_cast<sockaddr*>(&address), size), 0);
+    EXPECT_EQ(listen(fd_, 8), 0);
+    EXPECT_EQ(getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size), 0);
+    address_ = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+  }
+  ~Listening() {
+    for (const int peer : peers_) close(peer);
+    close(fd_);
+  }
+
+  registry::Service record(const std::string& wire) const {
+    return {.name = "helloworld",
+            .version = "1.0.0",
+            .nodes = {{.id = "listening",
+                       .address = address_,
+                       .metadata = {{"protocol", wire == "rpc" ? "mucp" : "grpc"}}}}};
+  }
+
+  // Who has connected so far.
+  size_t connections() {
+    for (int peer = 0; (peer = accept(fd_, nullptr, nullptr)) >= 0;) peers_.push_back(peer);
+    return peers_.size();
+  }
+
+ private:
+  const int fd_;
+  std::string address_;
+  std::vector<int> peers_;
+};
+
+TEST_P(Policy, ANodeThatAppearsIsConnectedToBeforeAnyCall) {
+  RunningGreeter server(Node());
+  for (const std::string type : {"", "application/json"}) {
+    NewClient({.content_type = type});
+    ASSERT_THAT(Hello(), IsOk());
+    Listening node;
+    const registry::Service record = node.record(GetParam());
+    ASSERT_THAT(BlockOn(caller_->registry()->Register(Context(), record, {})), IsOk());
+    EXPECT_TRUE(Eventually([&] { return node.connections() >= 1; }));
+    ASSERT_THAT(BlockOn(caller_->registry()->Deregister(Context(), record)), IsOk());
+  }
+}
+
+TEST_P(Policy, TheNodesOfTheFirstDiscoveryAreConnectedToAsWell) {
+  RunningGreeter server(Node());
+  NewClient({});
+  Listening node;
+  ASSERT_THAT(BlockOn(caller_->registry()->Register(Context(), node.record(GetParam()), {})),
+              IsOk());
+  ASSERT_THAT(Hello({.select = {.avoid = {"listening"}}}), IsOk());
+  EXPECT_TRUE(Eventually([&] { return node.connections() >= 1; }));
+}
+
+TEST_P(Policy, AClientThatIsToldNotToWarmUpWaitsForCalls) {
+  RunningGreeter server(Node());
+  NewClient({.warm_up = false});
+  Listening node;
+  ASSERT_THAT(BlockOn(caller_->registry()->Register(Context(), node.record(GetParam()), {})),
+              IsOk());
+  for (int i = 0; i < 50; ++i) ASSERT_THAT(Hello({.select = {.avoid = {"listening"}}}), IsOk());
+  EXPECT_EQ(node.connections(), 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, Policy, ::testing::Values("grpc", "rpc"),

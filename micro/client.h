@@ -109,8 +109,8 @@ struct ClientOptions {
   BackoffFunc backoff = ExponentialBackoff;
   RetryFunc retry = RetryOnErrorOrUnsent;
   // The share of a service's calls that may be made a second time, by retries and hedges together:
-  // 0 (none) to 1 (no bound). Ten at once and a few a second are granted to who calls rarely
-  // (micro/retry_budget.h). What never left this process does not count: it is no load to anybody,
+  // 0 (none) to 1 (no bound). Ten at once and a few a second are granted to who calls rarely, and to
+  // all a few that come together, as when a node dies (micro/retry_budget.h). What never left this process does not count: it is no load to anybody,
   // and a node that has died must not use up what others need. A call that would be tried again
   // beyond it ends with its last error, whose detail says so.
   double retry_budget = 0.2;

@@ -1,7 +1,6 @@
 #include "micro/retry_budget.h"
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
 #include <utility>
 
@@ -11,39 +10,49 @@
 namespace micro {
 namespace {
 
-constexpr double kPaidIn = 0.95;  // of the share; the rest is for the balance at the beginning
-constexpr int64_t kRarelyNs = 1'000'000'000 / 3;
+constexpr double kPaidIn = 0.95;      // of the share
+constexpr double kLeastBalance = 10;  // retries that are never too many at once
+constexpr double kBalanceSeconds = 0.25;
+constexpr absl::Duration kRarely = absl::Milliseconds(333);
 
 }  // namespace
 
 RetryBudget::RetryBudget(double share, Clock& clock)
-    : deposit_(std::llround(share * kPaidIn * kRetry)),
+    : share_(share),
       clock_(clock),
-      balance_(deposit_ > 0 ? kFull : 0),
-      last_ns_(absl::ToUnixNanos(clock.Now())) {}
+      balance_(kLeastBalance),
+      began_(clock.Now()),
+      granted_(began_) {}
 
-void RetryBudget::PayIn() {
-  int64_t balance = balance_.load(std::memory_order_relaxed);
-  while (balance < kFull &&
-         !balance_.compare_exchange_weak(balance, std::min(balance + deposit_, kFull),
-                                         std::memory_order_relaxed)) {
+// Pays in for the calls since the last time, and returns the time.
+absl::Time RetryBudget::Count() {
+  const absl::Time now = clock_.Now();
+  const uint64_t calls = calls_.load(std::memory_order_relaxed);
+  if (const double seconds = absl::ToDoubleSeconds(now - began_); seconds >= 1) {
+    per_second_ = static_cast<double>(calls - calls_before_) / seconds;
+    began_ = now;
+    calls_before_ = calls;
   }
+  // Of a second that is not over, the calls so far.
+  const double rate = std::max(per_second_, static_cast<double>(calls - calls_before_));
+  const double most = std::max(kLeastBalance, share_ * rate * kBalanceSeconds);
+  balance_ += share_ * kPaidIn * static_cast<double>(calls - counted_);
+  balance_ = std::min(balance_, most);
+  counted_ = calls;
+  return now;
 }
 
 bool RetryBudget::Withdraw() {
-  if (deposit_ == 0) return false;
-  const int64_t now = absl::ToUnixNanos(clock_.Now());
-  int64_t balance = balance_.load(std::memory_order_relaxed);
-  while (balance >= kRetry) {
-    if (balance_.compare_exchange_weak(balance, balance - kRetry, std::memory_order_relaxed)) {
-      last_ns_.store(now, std::memory_order_relaxed);
-      return true;
-    }
+  if (share_ == 0) return false;
+  MutexLock lock(mutex_);
+  const absl::Time now = Count();
+  if (balance_ >= 1) {
+    balance_ -= 1;
+  } else if (now - granted_ < kRarely) {
+    return false;
   }
-  // One of those who ask at the same time.
-  int64_t last = last_ns_.load(std::memory_order_relaxed);
-  return now - last >= kRarelyNs &&
-         last_ns_.compare_exchange_strong(last, now, std::memory_order_relaxed);
+  granted_ = now;
+  return true;
 }
 
 struct RetryBudgets::Row {

@@ -6,14 +6,15 @@
 //   ... it fails, and would be tried again ...
 //   if (!budget.Withdraw()) co_return last_error;
 //
-// Each call pays in its share, up to a balance of ten retries, with which a budget also begins. A
-// twentieth of the share is kept back for what that balance allows in excess, so that with a share
-// of 20 % any 1000 calls in a row, whatever came before them, bring 200 retries at most. A caller so
-// rare that its calls pay for none (below 16 a second) may still make one that follows the last
-// after a third of a second.
+// Each call pays in its share, up to a balance with which failures that come together are met, as
+// when a node dies: what a quarter of a second's calls pay, ten retries at least. A twentieth of the
+// share is kept back for what that balance allows in excess, so that with a share of 20 % the calls
+// of any five seconds of steady load, 1000 or more, bring a fifth of them in retries at most,
+// whatever came before. A caller so rare that its calls pay for none (below 16 a second) may still
+// make one that follows the last after a third of a second.
 //
-// Any thread, and without a lock. While the balance is full, as it is when calls go well, a call
-// only reads.
+// Any thread. A call counts one atomic up; only who asks for a retry takes a lock, and one call in
+// 256.
 #pragma once
 
 #include <array>
@@ -23,6 +24,7 @@
 #include <string_view>
 
 #include "core/clock.h"
+#include "core/mutex.h"
 
 namespace micro {
 
@@ -33,25 +35,32 @@ class RetryBudget {
 
   // A call was made.
   void Deposit() {
-    if (balance_.load(std::memory_order_relaxed) < kFull) PayIn();
+    if (calls_.fetch_add(1, std::memory_order_relaxed) % 256 == 255) {
+      MutexLock lock(mutex_);
+      (void)Count();
+    }
   }
 
   // Whether one more attempt may be made.
   bool Withdraw();
 
  private:
-  static constexpr int64_t kRetry = 1'000'000;  // what one costs
-  static constexpr int64_t kFull = 10 * kRetry;
+  absl::Time Count() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  void PayIn();
-
-  const int64_t deposit_;
+  const double share_;
   Clock& clock_;
-  std::atomic<int64_t> balance_;
-  std::atomic<int64_t> last_ns_;  // when the last was granted
+  alignas(64) std::atomic<uint64_t> calls_ = 0;
+  alignas(64) Mutex mutex_;
+  uint64_t counted_ ABSL_GUARDED_BY(mutex_) = 0;  // of the calls, those that are in the balance
+  double balance_ ABSL_GUARDED_BY(mutex_);        // in retries
+  // The calls of a second or more, by which the balance is bounded.
+  absl::Time began_ ABSL_GUARDED_BY(mutex_);
+  uint64_t calls_before_ ABSL_GUARDED_BY(mutex_) = 0;
+  double per_second_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Time granted_ ABSL_GUARDED_BY(mutex_);  // when the last retry was
 };
 
-// The budgets of a client, by service. Any thread, and without a lock. Services beyond 768 share
+// The budgets of a client, by service. Any thread, without a lock. Services beyond 768 share
 // one budget.
 class RetryBudgets {
  public:

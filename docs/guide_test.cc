@@ -133,6 +133,19 @@ TEST_F(Guide, ACallHasOptions) {
   EXPECT_THAT(BlockOn(greeter_.Hello(Context(), Named("Ada"), options)), IsOk());
 }
 
+TEST_F(Guide, AServiceAndAnEndpointHavePolicies) {
+  const auto policies = std::make_shared<micro::ClientPolicies>(micro::PolicyTable{
+      {"helloworld",
+       {.calls = {.request_timeout = absl::Seconds(2), .retry = micro::RetryAlways},
+        .endpoints = {{"Greeter.Hello", {.retries = 1, .hedge_after = absl::Milliseconds(20)}}}}}});
+  const auto caller =
+      micro::NewService({.name = "caller", .client = {.policies = policies}, .registry = "memory"});
+  helloworld::GreeterService greeter("helloworld", caller->client());
+  EXPECT_THAT(BlockOn(greeter.Hello(Context(), Named("Ada"))), IsOk());
+  policies->Replace({});  // while it runs
+  EXPECT_THAT(BlockOn(greeter.Hello(Context(), Named("Ada"))), IsOk());
+}
+
 // ---- Discovery ----
 
 TEST_F(Guide, TheRegistryKnowsTheService) {

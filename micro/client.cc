@@ -13,6 +13,9 @@
 #include "core/plugin_table.h"
 #include "core/random.h"
 #include "core/status_macros.h"
+#include "micro/hedged_call.h"
+#include "micro/retry_budget.h"
+#include "micro/warm_up.h"
 #include "micro/wire.h"
 
 namespace micro {
@@ -31,6 +34,31 @@ absl::Status TimedOut(const absl::Status& ended) {
                      408);
 }
 
+// Fills what the call leaves open by what its policy says.
+void Complete(CallOptions& options, const CallPolicy& policy) {
+  if (!options.request_timeout) options.request_timeout = policy.request_timeout;
+  if (!options.connection_timeout) options.connection_timeout = policy.connection_timeout;
+  if (!options.stream_timeout) options.stream_timeout = policy.stream_timeout;
+  if (!options.retries) options.retries = policy.retries;
+  if (!options.hedge_after) options.hedge_after = policy.hedge_after;
+  if (!options.max_hedges) options.max_hedges = policy.max_hedges;
+  if (!options.backoff) options.backoff = policy.backoff;
+  if (!options.retry) options.retry = policy.retry;
+}
+
+// The last error of a call that there is no budget to try again.
+absl::Status NotTriedAgain(const absl::Status& failure, std::string_view service) {
+  errors::Error error = errors::FromStatus(failure);
+  error.detail += fmt::format(
+      " (not tried again: the retry budget of service {} is spent, flag --client_retry_budget)",
+      service);
+  absl::Status told = errors::ToStatus(std::move(error), failure.code());
+  failure.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) {
+    if (!told.GetPayload(url).has_value()) told.SetPayload(url, payload);
+  });
+  return told;
+}
+
 // A stream that reports its end to the selector.
 class PickedStream final : public RawStream {
  public:
@@ -40,7 +68,8 @@ class PickedStream final : public RawStream {
   Task<absl::Status> Send(codec::ConstBody message) override { return raw_->Send(message); }
   Task<absl::StatusOr<bool>> Recv(codec::Body message) override {
     absl::StatusOr<bool> more = co_await raw_->Recv(message);
-    if (pick_.has_value() && (!more.ok() || !*more)) pick_->Done(more.status());
+    if (pick_.has_value() && (!more.ok() || !*more))
+      pick_->Done(more.status(), IsUnsent(more.status()));
     co_return more;
   }
   Task<absl::Status> CloseSend() override { return raw_->CloseSend(); }
@@ -53,22 +82,50 @@ class PickedStream final : public RawStream {
   std::optional<selector::Pick> pick_;
 };
 
+// All linked wires, by the protocol that they speak.
+struct Wires {
+  std::map<std::string, std::unique_ptr<ClientWire>, std::less<>> all;
+  ClientWire* usual = nullptr;
+
+  // The wire that the node says it speaks.
+  absl::StatusOr<ClientWire*> Of(const registry::Node& node) const {
+    const auto protocol = node.metadata.find("protocol");
+    if (protocol == node.metadata.end()) return usual;
+    const auto wire = all.find(protocol->second);
+    if (wire != all.end()) return wire->second.get();
+    std::vector<std::string_view> linked;
+    for (const auto& [name, unused] : all) linked.push_back(name);
+    return ClientError(fmt::format("node {} speaks protocol \"{}\", linked are: {}", node.id,
+                                   protocol->second, fmt::join(linked, ", ")),
+                       absl::StatusCode::kUnimplemented);
+  }
+};
+
 class SelectingClient final : public Client {
  public:
-  using Wires = std::map<std::string, std::unique_ptr<ClientWire>, std::less<>>;
-
+  // `cache`: null where no connection is made before a call needs it.
   SelectingClient(ClientOptions options, std::shared_ptr<selector::Selector> selector,
-                  std::shared_ptr<broker::Broker> broker, Wires wires, ClientWire* default_wire)
+                  std::shared_ptr<broker::Broker> broker, std::shared_ptr<const Wires> wires,
+                  registry::Cache* cache)
       : options_(std::move(options)),
         selector_(std::move(selector)),
         broker_(std::move(broker)),
         wires_(std::move(wires)),
-        default_wire_(default_wire) {
+        budgets_(options_.retry_budget < 1 ? std::make_unique<RetryBudgets>(options_.retry_budget)
+                                           : nullptr) {
     if (!options_.call_wrappers.empty()) wrapped_ = Wrap(Plain(), options_.call_wrappers);
+    if (cache == nullptr) return;
+    const auto connect = [wires = wires_](const Context& ctx,
+                                          const registry::Node& node) -> Task<void> {
+      const absl::StatusOr<ClientWire*> wire = wires->Of(node);
+      if (wire.ok()) co_await (*wire)->Warm(ctx, node);
+    };
+    warm_up_.emplace(connect, *cache);
   }
 
   Task<absl::Status> Call(Context ctx, Request request, codec::Body response,
                           CallOptions options) override {
+    ApplyPolicy(request, options);
     if (ctx.deadline() == absl::InfiniteFuture()) {
       ctx = WithTimeout(ctx, options.request_timeout.value_or(options_.request_timeout));
     }
@@ -78,6 +135,9 @@ class SelectingClient final : public Client {
     const int retries = options.retries.value_or(options_.retries);
     const BackoffFunc& backoff = options.backoff != nullptr ? options.backoff : options_.backoff;
     const RetryFunc& retry = options.retry != nullptr ? options.retry : options_.retry;
+    const bool hedged = HedgeAfter(options) != absl::InfiniteDuration();
+    RetryBudget* const budget = budgets_ == nullptr ? nullptr : &budgets_->Of(request.service);
+    if (budget != nullptr) budget->Deposit();
     absl::Status failure;
     for (int attempt = 0;; ++attempt) {
       if (options.header != nullptr) *options.header = {};
@@ -104,11 +164,15 @@ class SelectingClient final : public Client {
         address = AddressNode(options, attempt);
       }
       const registry::Node& node = pick.has_value() ? pick->node() : address;
-      if (wrapped != nullptr) {
+      if (hedged) {
+        options.select.avoid.push_back(node.id);
+        failure = co_await Hedged(ctx, request, response, options, wrapped, budget, attempt,
+                                  {std::move(pick), std::move(address)});
+      } else if (wrapped != nullptr) {
         failure = co_await wrapped(ctx, node, request, {.body = response}, options);
       } else {
         // As Attempt does, without a coroutine of its own: this is the path of most calls.
-        absl::StatusOr<ClientWire*> wire = WireOf(node);
+        absl::StatusOr<ClientWire*> wire = wires_->Of(node);
         if (!wire.ok()) co_return wire.status();
         const Request typed = Typed(request, options, **wire);
         const absl::Duration limit = AttemptLimit(options, **wire);
@@ -116,16 +180,19 @@ class SelectingClient final : public Client {
                       ? co_await (*wire)->Call(ctx, node, typed, response)
                       : co_await (*wire)->Call(WithTimeout(ctx, limit), node, typed, response);
       }
-      if (pick.has_value()) pick->Done(failure, IsUnsent(failure));
+      if (!hedged && pick.has_value()) pick->Done(failure, IsUnsent(failure));
       if (failure.ok() || attempt >= retries || !retry(request, attempt, failure))
         co_return failure;
       if (const absl::Status ended = ctx.status(); !ended.ok()) co_return failure;
-      options.select.avoid.push_back(node.id);
+      if (budget != nullptr && !IsUnsent(failure) && !budget->Withdraw())
+        co_return NotTriedAgain(failure, request.service);
+      if (!hedged) options.select.avoid.push_back(node.id);
     }
   }
 
   Task<absl::StatusOr<std::unique_ptr<RawStream>>> Stream(Context ctx, Request request,
                                                           CallOptions options) override {
+    ApplyPolicy(request, options);
     ctx = WithTimeout(ctx, options.stream_timeout.value_or(options_.stream_timeout));
     if (const absl::Status ended = ctx.status(); !ended.ok()) co_return TimedOut(ended);
     if (!options.content_type.empty()) request.content_type = options.content_type;
@@ -168,7 +235,7 @@ class SelectingClient final : public Client {
     if (broker_ == nullptr)
       co_return absl::FailedPreconditionError("this client has no broker (flag --broker)");
     const std::string content_type = options.content_type.empty()
-                                         ? std::string(DefaultContentType(*default_wire_))
+                                         ? std::string(DefaultContentType(*wires_->usual))
                                          : options.content_type;
     const absl::StatusOr<const codec::Codec*> codec = codec::ForContentType(content_type);
     if (!codec.ok())
@@ -186,6 +253,65 @@ class SelectingClient final : public Client {
   }
 
  private:
+  void ApplyPolicy(const Request& request, CallOptions& options) const {
+    if (options_.policies == nullptr) return;
+    const auto policy = options_.policies->Of(request.service, request.method.endpoint);
+    if (policy != nullptr) Complete(options, *policy);
+  }
+
+  // When an attempt gets company; infinite: never.
+  absl::Duration HedgeAfter(const CallOptions& options) const {
+    if (options.hedge_after.has_value()) return *options.hedge_after;
+    return options_.hedge_after.value_or(absl::InfiniteDuration());
+  }
+
+  // One attempt that gets company when it takes long. It tells the selector, and leaves the nodes
+  // that it tried in `options.select.avoid`, where the first is already.
+  Task<absl::Status> Hedged(const Context& ctx, const Request& request, codec::Body response,
+                            CallOptions& options, const CallFunc& wrapped, RetryBudget* budget,
+                            int attempt, CallTarget first) {
+    const CallOptions& given = options;  // which attempts read while it goes on
+    const RetryFunc& retry = given.retry != nullptr ? given.retry : options_.retry;
+    selector::SelectOptions select = given.select;
+    int hedges = 0;
+    const HedgedCall call = {
+        .after = HedgeAfter(given),
+        .most = given.max_hedges.value_or(options_.max_hedges),
+        .next = [&]() -> std::optional<CallTarget> {
+          CallTarget target;
+          if (given.addresses.empty()) {
+            absl::StatusOr<selector::Pick> picked = selector_->Select(
+                request.service, select,
+                {.endpoint = request.method.endpoint, .metadata = &ctx.metadata()});
+            if (!picked.ok()) return std::nullopt;
+            target.pick = *std::move(picked);
+          } else {
+            target.address = AddressNode(given, attempt + ++hedges);
+          }
+          const std::string& id = target.node().id;
+          // A node that was tried is as slow as it was.
+          if (std::find(select.avoid.begin(), select.avoid.end(), id) != select.avoid.end())
+            return std::nullopt;
+          if (budget != nullptr && !budget->Withdraw()) return std::nullopt;
+          select.avoid.push_back(id);
+          return target;
+        },
+        .attempt = [&](const Context& own, const registry::Node& node, codec::Body body,
+                       AnswerMetadata metadata) -> Task<absl::Status> {
+          CallOptions told = given;
+          told.header = metadata.header;
+          told.trailer = metadata.trailer;
+          co_return wrapped != nullptr ? co_await wrapped(own, node, request, {.body = body}, told)
+                                       : co_await Attempt(own, node, request, {.body = body}, told);
+        },
+        .is_final = [&](const absl::Status& error) { return !retry(request, attempt, error); },
+    };
+    const absl::Status status = co_await CallHedged(ctx, call, std::move(first), response,
+                                                    {options.header, options.trailer});
+    options.select.avoid = std::move(select.avoid);
+    co_return status;
+  }
+
   static registry::Node AddressNode(const CallOptions& options, int attempt) {
     const std::string& address =
         options.addresses[static_cast<size_t>(attempt) % options.addresses.size()];
@@ -232,7 +358,7 @@ class SelectingClient final : public Client {
 
   Task<absl::Status> Attempt(const Context& ctx, const registry::Node& node, const Request& request,
                              CallResponse response, const CallOptions& options) {
-    absl::StatusOr<ClientWire*> wire = WireOf(node);
+    absl::StatusOr<ClientWire*> wire = wires_->Of(node);
     if (!wire.ok()) co_return wire.status();
     const Request typed = Typed(request, options, **wire);
     if (response.stream == nullptr) {
@@ -242,19 +368,6 @@ class SelectingClient final : public Client {
     absl::StatusOr<std::unique_ptr<RawStream>> stream = co_await (*wire)->Stream(ctx, node, typed);
     if (stream.ok()) *response.stream = *std::move(stream);
     co_return stream.status();
-  }
-
-  // The wire that the node says it speaks.
-  absl::StatusOr<ClientWire*> WireOf(const registry::Node& node) const {
-    const auto protocol = node.metadata.find("protocol");
-    if (protocol == node.metadata.end()) return default_wire_;
-    const auto wire = wires_.find(protocol->second);
-    if (wire != wires_.end()) return wire->second.get();
-    std::vector<std::string_view> linked;
-    for (const auto& [name, unused] : wires_) linked.push_back(name);
-    return ClientError(fmt::format("node {} speaks protocol \"{}\", linked are: {}", node.id,
-                                   protocol->second, fmt::join(linked, ", ")),
-                       absl::StatusCode::kUnimplemented);
   }
 
   // After a Select that failed: waits for discovery where that was all it lacked; else makes the
@@ -282,9 +395,10 @@ class SelectingClient final : public Client {
   const ClientOptions options_;
   const std::shared_ptr<selector::Selector> selector_;
   const std::shared_ptr<broker::Broker> broker_;
-  const Wires wires_;
-  ClientWire* const default_wire_;
+  const std::shared_ptr<const Wires> wires_;
+  const std::unique_ptr<RetryBudgets> budgets_;  // null: there is no bound
   CallFunc wrapped_;
+  std::optional<WarmUp> warm_up_;
 };
 
 }  // namespace
@@ -305,25 +419,40 @@ bool RetryOnErrorOrUnsent(const Request& request, int attempt, const absl::Statu
 
 bool RetryAlways(const Request&, int, const absl::Status&) { return true; }
 
+namespace {
+
+absl::Status Check(const ClientOptions& options) {
+  if (!(options.retry_budget >= 0 && options.retry_budget <= 1)) {
+    return absl::InvalidArgumentError(
+        fmt::format("retry_budget is {}, not a share from 0 to 1 (flag --client_retry_budget)",
+                    options.retry_budget));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
 absl::StatusOr<std::shared_ptr<Client>> NewClient(ClientOptions options,
                                                   std::shared_ptr<selector::Selector> selector,
-                                                  std::shared_ptr<broker::Broker> broker) {
+                                                  std::shared_ptr<broker::Broker> broker,
+                                                  registry::Cache* cache) {
+  RETURN_IF_ERROR(Check(options));
   if (options.wire.empty()) options.wire = "grpc";
-  SelectingClient::Wires wires;
-  ClientWire* default_wire = nullptr;
+  auto wires = std::make_shared<Wires>();
   // Asked for by name first, so that an unknown name is said.
   ASSIGN_OR_RETURN(std::unique_ptr<ClientWire> first,
                    PluginTable<ClientWire>::Create(options.wire, options));
-  default_wire = first.get();
-  wires.emplace(first->protocol(), std::move(first));
+  wires->usual = first.get();
+  wires->all.emplace(first->protocol(), std::move(first));
   for (const std::string& name : PluginTable<ClientWire>::Names()) {
     if (name == options.wire) continue;
     ASSIGN_OR_RETURN(std::unique_ptr<ClientWire> wire,
                      PluginTable<ClientWire>::Create(name, options));
-    wires.try_emplace(std::string(wire->protocol()), std::move(wire));
+    wires->all.try_emplace(std::string(wire->protocol()), std::move(wire));
   }
+  if (!options.warm_up) cache = nullptr;
   return std::make_shared<SelectingClient>(std::move(options), std::move(selector),
-                                           std::move(broker), std::move(wires), default_wire);
+                                           std::move(broker), std::move(wires), cache);
 }
 
 }  // namespace micro

@@ -24,8 +24,10 @@
 #include "codec/codec.h"
 #include "core/context.h"
 #include "core/task.h"
+#include "micro/client_policy.h"
 #include "micro/request.h"
 #include "micro/stream.h"
+#include "registry/cache.h"
 #include "registry/registry.h"
 #include "selector/selector.h"
 
@@ -49,13 +51,6 @@ using CallFunc = std::function<Task<absl::Status>(
 // client.CallWrapper.
 using CallWrapper = std::function<CallFunc(CallFunc next)>;
 
-// How long to wait before attempt number `attempt`; it is asked before every attempt, the first (0)
-// too.
-using BackoffFunc = std::function<absl::Duration(const Request&, int attempt)>;
-
-// Whether a call that failed with `error` at attempt number `attempt` is tried again.
-using RetryFunc = std::function<bool(const Request&, int attempt, const absl::Status& error)>;
-
 // go-micro's table (0, 0.1 s, 0.6 s, 1.9 s, 4.3 s …, at most 2 min), each value drawn from its
 // upper half so that callers who failed together do not return together.
 absl::Duration ExponentialBackoff(const Request& request, int attempt);
@@ -70,7 +65,8 @@ bool RetryOnErrorOrUnsent(const Request& request, int attempt, const absl::Statu
 // Everything: for calls that may run twice.
 bool RetryAlways(const Request& request, int attempt, const absl::Status& error);
 
-// What one call does in another way than its client. Unset: as the client's options say.
+// What one call does in another way than its client. Unset: as the policy of its endpoint or
+// service (micro/client_policy.h) or else the client's options say.
 struct CallOptions {
   std::vector<std::string> addresses = {};    // call these, in turn, instead of asking discovery
   std::string content_type = {};              // "application/json" …
@@ -79,6 +75,8 @@ struct CallOptions {
       std::nullopt;  // the whole call; a context's deadline counts instead
   std::optional<absl::Duration> connection_timeout = std::nullopt;  // one attempt
   std::optional<absl::Duration> stream_timeout = std::nullopt;      // a stream's whole life
+  std::optional<absl::Duration> hedge_after = std::nullopt;
+  std::optional<int> max_hedges = std::nullopt;
   BackoffFunc backoff = nullptr;
   RetryFunc retry = nullptr;
   std::vector<CallWrapper> wrappers = {};  // inside the client's
@@ -110,6 +108,19 @@ struct ClientOptions {
   absl::Duration dial_timeout = absl::Seconds(5);
   BackoffFunc backoff = ExponentialBackoff;
   RetryFunc retry = RetryOnErrorOrUnsent;
+  // The share of a service's calls that may be made a second time, by retries and hedges together:
+  // 0 (none) to 1 (no bound). Ten at once and a few a second are granted to who calls rarely, and to
+  // all a few that come together, as when a node dies (micro/retry_budget.h). What never left this process does not count: it is no load to anybody,
+  // and a node that has died must not use up what others need. A call that would be tried again
+  // beyond it ends with its last error, whose detail says so.
+  double retry_budget = 0.2;
+  // Unary calls: an attempt that has no answer after this gets company on another node, and the
+  // first good answer counts; the others are cancelled. Handlers may so run twice. Unset or
+  // infinite: never.
+  std::optional<absl::Duration> hedge_after = std::nullopt;
+  int max_hedges = 1;  // attempts beside the first, `hedge_after` apart
+  // What is said of single services and endpoints; may be replaced while the client runs.
+  std::shared_ptr<ClientPolicies> policies = nullptr;
   std::vector<CallWrapper> call_wrappers = {};  // the first is outermost
   // TLS: on with `tls` or any of the files
   bool tls = false;
@@ -124,6 +135,9 @@ struct ClientOptions {
   int pool_size = 0;
   // grpc: an unused connection is closed after this. rpc: any, counted from when it was made.
   absl::Duration pool_ttl = absl::Minutes(1);
+  // Nodes that discovery brings of services that were called are connected to before the first call
+  // needs it, 16 at a time.
+  bool warm_up = true;
   int max_recv_message_size = 4 << 20;  // bytes
   int max_send_message_size = 4 << 20;
 };
@@ -181,10 +195,12 @@ class ForwardingClient : public Client {
 // go-micro's client.Wrapper.
 using ClientWrapper = std::function<std::shared_ptr<Client>(std::shared_ptr<Client> next)>;
 
-// The client that calls through `selector` and publishes on `broker` (none: it cannot).
+// The client that calls through `selector` and publishes on `broker` (none: it cannot). It learns
+// from `cache`, the selector's, which nodes to connect to before calls need them (none: it does not).
 // INVALID_ARGUMENT names the option that is wrong.
 absl::StatusOr<std::shared_ptr<Client>> NewClient(ClientOptions options,
                                                   std::shared_ptr<selector::Selector> selector,
-                                                  std::shared_ptr<broker::Broker> broker = nullptr);
+                                                  std::shared_ptr<broker::Broker> broker = nullptr,
+                                                  registry::Cache* cache = nullptr);
 
 }  // namespace micro

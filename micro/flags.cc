@@ -41,6 +41,15 @@ absl::Status ReadNumber(std::string_view text, Number minimum, Number* number) {
   return absl::OkStatus();
 }
 
+// 0 to 1.
+absl::Status ReadShare(std::string_view text, double* share) {
+  double value = 0;
+  if (!ReadNumber<double>(text, 0, &value).ok() || !(value >= 0 && value <= 1))
+    return Expected("a number from 0 to 1");
+  *share = value;
+  return absl::OkStatus();
+}
+
 absl::Status ReadDuration(std::string_view text, absl::Duration* duration) {
   absl::Duration value;
   if (!absl::ParseDuration(ToAbsl(text), &value) || value < absl::ZeroDuration()) {
@@ -203,6 +212,19 @@ std::vector<Setting> ServiceSettings(ServiceOptions& o, std::string& log_level,
        "which failures are tried again: timeout (408, as go-micro), unsent (and what certainly "
        "reached no handler), always [unsent]",
        [&](std::string_view text) { return ReadRetry(text, &o.client.retry); }},
+      {"client_retry_budget", "MICRO_CLIENT_RETRY_BUDGET",
+       fmt::format(
+           "share of a service's calls that retries and hedges may add, 0 to 1 (1: no bound) "
+           "[{}]",
+           o.client.retry_budget),
+       [&](std::string_view text) { return ReadShare(text, &o.client.retry_budget); }},
+      {"client_hedge_after", "MICRO_CLIENT_HEDGE_AFTER",
+       fmt::format("a call without an answer after this also goes to another node [{}]",
+                   o.client.hedge_after.has_value() ? seconds(*o.client.hedge_after) : "never"),
+       [&](std::string_view text) { return ReadDuration(text, &o.client.hedge_after.emplace()); }},
+      {"client_max_hedges", "MICRO_CLIENT_MAX_HEDGES",
+       fmt::format("to how many other nodes [{}]", o.client.max_hedges),
+       AtLeast(0, &o.client.max_hedges)},
       {"client_pool_size", "MICRO_CLIENT_POOL_SIZE",
        "connections per node: all of them on grpc, idle ones on rpc [1 on grpc, 100 on rpc]",
        AtLeast(1, &o.client.pool_size)},
@@ -210,6 +232,10 @@ std::vector<Setting> ServiceSettings(ServiceOptions& o, std::string& log_level,
        fmt::format("a connection is closed when it was unused (grpc) or open (rpc) for this [{}]",
                    seconds(o.client.pool_ttl)),
        DurationOf(&o.client.pool_ttl)},
+      {"client_warm_up", "MICRO_CLIENT_WARM_UP",
+       fmt::format("connect to nodes as they are discovered, before a call needs it [{}]",
+                   o.client.warm_up),
+       [&](std::string_view text) { return ReadBool(text, &o.client.warm_up); }, true},
       {"client_content_type", "MICRO_CLIENT_CONTENT_TYPE",
        fmt::format("codec of requests, as a content type [{}]",
                    o.client.content_type.empty() ? "the wire's own" : o.client.content_type),

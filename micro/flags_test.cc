@@ -218,6 +218,13 @@ TEST_F(Flags, RefuseValuesOfAnotherType) {
       {"client_retries", "MICRO_CLIENT_RETRIES", "many", "a number"},
       {"client_retries", "MICRO_CLIENT_RETRIES", "-1", "a number of at least 0"},
       {"client_retries", "MICRO_CLIENT_RETRIES", "99999999999", "a number"},
+      {"client_retry_budget", "MICRO_CLIENT_RETRY_BUDGET", "20%", "a number from 0 to 1"},
+      {"client_retry_budget", "MICRO_CLIENT_RETRY_BUDGET", "1.1", "a number from 0 to 1"},
+      {"client_retry_budget", "MICRO_CLIENT_RETRY_BUDGET", "-0.1", "a number from 0 to 1"},
+      {"client_retry_budget", "MICRO_CLIENT_RETRY_BUDGET", "nan", "a number from 0 to 1"},
+      {"client_hedge_after", "MICRO_CLIENT_HEDGE_AFTER", "20",
+       "a duration such as 300ms, 5s or 1m30s"},
+      {"client_max_hedges", "MICRO_CLIENT_MAX_HEDGES", "-1", "a number of at least 0"},
       {"client_pool_size", "MICRO_CLIENT_POOL_SIZE", "0", "a number of at least 1"},
       {"server_max_message_size", "MICRO_SERVER_MAX_MESSAGE_SIZE", "4MB", "a number"},
       {"client_request_timeout", "MICRO_CLIENT_REQUEST_TIMEOUT", "5",
@@ -282,8 +289,12 @@ TEST_F(Flags, SetEveryOptionThatTheyName) {
                      "--server_max_message_size=100",
                      "--client_request_timeout=4s",
                      "--client_retries=0",
+                     "--client_retry_budget=0.05",
+                     "--client_hedge_after=20ms",
+                     "--client_max_hedges=2",
                      "--client_pool_size=2",
                      "--client_pool_ttl=6s",
+                     "--client_warm_up=false",
                      "--client_content_type=application/json",
                      "--client_tls_ca=ca",
                      "--client_tls_cert=cc",
@@ -305,8 +316,12 @@ TEST_F(Flags, SetEveryOptionThatTheyName) {
   EXPECT_EQ(options_.client.wire, "grpc");
   EXPECT_EQ(options_.client.request_timeout, absl::Seconds(4));
   EXPECT_EQ(options_.client.retries, 0);
+  EXPECT_EQ(options_.client.retry_budget, 0.05);
+  EXPECT_EQ(options_.client.hedge_after, absl::Milliseconds(20));
+  EXPECT_EQ(options_.client.max_hedges, 2);
   EXPECT_EQ(options_.client.pool_size, 2);
   EXPECT_EQ(options_.client.pool_ttl, absl::Seconds(6));
+  EXPECT_FALSE(options_.client.warm_up);
   EXPECT_EQ(options_.client.content_type, "application/json");
   EXPECT_EQ(options_.client.tls_ca, "ca");
   EXPECT_EQ(options_.client.tls_cert, "cc");

@@ -210,7 +210,7 @@ class PluggedService final : public Service {
       traffic = *std::move(opened);
     }
     ASSIGN_OR_RETURN(std::shared_ptr<Client> client,
-                     NewClient(options_.client, std::move(selector), broker));
+                     NewClient(options_.client, std::move(selector), broker, cache.get()));
     for (auto wrapper = options_.client_wrappers.rbegin();
          wrapper != options_.client_wrappers.rend(); ++wrapper) {
       client = (*wrapper)(std::move(client));

@@ -18,6 +18,8 @@ absl::Status Threw(std::string_view service, std::string_view endpoint, const ch
 
 }  // namespace
 
+Task<void> ClientWire::Warm(const Context&, const registry::Node&) { co_return; }
+
 absl::Status HandlerThrew(std::string_view service, std::string_view endpoint) {
   try {
     throw;

@@ -79,6 +79,10 @@ class ClientWire {
   virtual Task<absl::StatusOr<std::unique_ptr<RawStream>>> Stream(const Context& ctx,
                                                                   const registry::Node& node,
                                                                   const Request& request) = 0;
+
+  // Connects to a node that calls may go to, so that the first need not wait for it. Ends when the
+  // connections stand or could not be made, and with `ctx`. A wire without connections does nothing.
+  virtual Task<void> Warm(const Context& ctx, const registry::Node& node);
 };
 
 // What becomes of an exception that left a handler, called where it is caught: it is logged, the

@@ -73,6 +73,7 @@ struct Cache::State {
   mutable Mutex mutex;
   bool stopped ABSL_GUARDED_BY(mutex) = false;
   std::map<std::string, Entry, std::less<>> entries ABSL_GUARDED_BY(mutex);
+  std::vector<std::shared_ptr<const Observer>> observers ABSL_GUARDED_BY(mutex);
 
   Task<void> Follow(std::string service);
   Task<void> Lookup(std::string service);
@@ -80,6 +81,7 @@ struct Cache::State {
   uint64_t EventsOf(const std::string& service) const;
   void Publish(Entry& entry, std::vector<Service> services, absl::Time confirmed,
                absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void TellObservers(const std::string& service);
 };
 
 void Cache::State::Publish(Entry& entry, std::vector<Service> services, absl::Time confirmed,
@@ -87,6 +89,20 @@ void Cache::State::Publish(Entry& entry, std::vector<Service> services, absl::Ti
   entry.snapshot =
       std::make_shared<const Snapshot>(Snapshot{std::move(services), confirmed, std::move(status)});
   version.fetch_add(1, std::memory_order_acq_rel);
+}
+
+void Cache::State::TellObservers(const std::string& service) {
+  std::vector<std::shared_ptr<const Observer>> told;
+  SnapshotPtr snapshot;
+  {
+    MutexLock lock(mutex);
+    if (stopped || observers.empty()) return;
+    const auto entry = entries.find(service);
+    if (entry == entries.end() || entry->second.snapshot == nullptr) return;
+    snapshot = entry->second.snapshot;
+    told = observers;
+  }
+  for (const auto& observer : told) (*observer)(service, *snapshot);
 }
 
 // How many changes the watch has told of a service.
@@ -130,6 +146,7 @@ Task<void> Cache::State::Lookup(std::string service) {
     waiters.swap(entry.waiters);
   }
   for (const Waiter& waiter : waiters) waiter->TrySet(true);
+  TellObservers(service);
 }
 
 // Whether following ends because nobody asked for a service without nodes since the last lookup.
@@ -159,15 +176,19 @@ Task<void> Cache::State::Follow(std::string service) {
       if (event.ok()) {
         failures = 0;
         if (event->service.name != service) continue;
-        MutexLock lock(mutex);
-        Entry& entry = entries[service];
-        std::vector<Service> services;
-        if (entry.snapshot != nullptr) services = entry.snapshot->services;
-        Apply(services, *event);
-        ++entry.events;
-        // The last node has gone: who asks for the service may look at once, it may have a new one.
-        if (services.empty()) entry.looked_up = absl::InfinitePast();
-        Publish(entry, std::move(services), Clock::Real().Now(), absl::OkStatus());
+        {
+          MutexLock lock(mutex);
+          Entry& entry = entries[service];
+          std::vector<Service> services;
+          if (entry.snapshot != nullptr) services = entry.snapshot->services;
+          Apply(services, *event);
+          ++entry.events;
+          // The last node has gone: who asks for the service may look at once, it may have a new
+          // one.
+          if (services.empty()) entry.looked_up = absl::InfinitePast();
+          Publish(entry, std::move(services), Clock::Real().Now(), absl::OkStatus());
+        }
+        TellObservers(service);
         continue;
       }
       if (absl::IsDeadlineExceeded(event.status()) && ctx.status().ok()) {
@@ -247,6 +268,11 @@ Task<absl::StatusOr<std::shared_ptr<const Snapshot>>> Cache::Get(Context ctx, st
     const absl::StatusOr<bool> answered = co_await Await(ctx, std::move(waiter));
     if (!answered.ok()) co_return answered.status();
   }
+}
+
+void Cache::Observe(Observer observer) {
+  MutexLock lock(state_->mutex);
+  state_->observers.push_back(std::make_shared<const Observer>(std::move(observer)));
 }
 
 void Cache::Stop() {

@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -54,6 +55,12 @@ class Cache {
   // What is known, once the registry has answered. NOT_FOUND: it knows no node. UNAVAILABLE: it
   // cannot be asked and nothing was known before.
   Task<absl::StatusOr<std::shared_ptr<const Snapshot>>> Get(Context ctx, std::string service);
+
+  // Calls `observer` with each new snapshot of any followed service, from now on and until Stop, on
+  // the thread that made the change: it must not wait, nor ask the cache. Two changes that come at
+  // once may be told in either order.
+  using Observer = std::function<void(const std::string& service, const Snapshot& snapshot)>;
+  void Observe(Observer observer);
 
   // Rises with every change of any snapshot.
   uint64_t version() const { return version_->load(std::memory_order_acquire); }

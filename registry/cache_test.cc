@@ -382,6 +382,32 @@ TEST_F(CacheTest, TheVersionRisesWithEveryChange) {
   EXPECT_EQ(cache_->version(), last);
 }
 
+TEST_F(CacheTest, TellsObserversOfEveryChangeUntilItIsStopped) {
+  registry_->Set(std::vector{Greeter("1", {"a"})});
+  Make(kQuiet);
+  Mutex mutex;
+  std::vector<std::pair<std::string, size_t>> told;  // service, and how many nodes it has
+  const auto all_told = [&](std::vector<std::pair<std::string, size_t>> expected) {
+    return Eventually([&] {
+      MutexLock lock(mutex);
+      return told == expected;
+    });
+  };
+  cache_->Observe([&](const std::string& service, const Snapshot& snapshot) {
+    MutexLock lock(mutex);
+    told.emplace_back(service, snapshot.node_count());
+  });
+  ASSERT_THAT(Get(), IsOk());
+  EXPECT_TRUE(all_told({{"greeter", 1}}));
+  registry_->Tell(Action::kCreate, Greeter("1", {"b"}));
+  EXPECT_TRUE(all_told({{"greeter", 1}, {"greeter", 2}}));
+  registry_->Tell(Action::kDelete, Greeter("1", {}));
+  EXPECT_TRUE(all_told({{"greeter", 1}, {"greeter", 2}, {"greeter", 0}}));
+  cache_->Stop();
+  registry_->Tell(Action::kCreate, Greeter("1", {"c"}));
+  EXPECT_TRUE(all_told({{"greeter", 1}, {"greeter", 2}, {"greeter", 0}}));
+}
+
 // ---- Limits and the end ----
 
 TEST_F(CacheTest, RefusesToFollowMoreServicesThanItsLimit) {

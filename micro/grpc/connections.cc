@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/async.h"
+
 namespace micro::grpc_wire {
 namespace {
 
@@ -18,8 +20,29 @@ int DialMillis(absl::Duration timeout) {
 
 }  // namespace
 
-Connections::Connections(const std::vector<std::shared_ptr<grpc::Channel>>& channels) {
-  for (const auto& channel : channels) stubs_.emplace_back(channel);
+Connections::Connections(std::vector<std::shared_ptr<grpc::Channel>> channels)
+    : channels_(std::move(channels)) {
+  for (const auto& channel : channels_) stubs_.emplace_back(channel);
+}
+
+// Whether none is about to connect; those that have not begun begin.
+bool Connections::Settled() {
+  bool settled = true;
+  for (const auto& channel : channels_) {
+    const grpc_connectivity_state state = channel->GetState(/*try_to_connect=*/true);
+    if (state == GRPC_CHANNEL_IDLE || state == GRPC_CHANNEL_CONNECTING) settled = false;
+  }
+  return settled;
+}
+
+// gRPC tells of a change only on completion queues, which would need a thread: so it is asked now
+// and then.
+Task<void> Connections::Connect(Context ctx) {
+  absl::Duration pause = absl::Milliseconds(1);
+  while (!Settled()) {
+    if (!(co_await Sleep(ctx, pause)).ok()) co_return;
+    pause = std::min(2 * pause, absl::Milliseconds(100));
+  }
 }
 
 std::shared_ptr<Connections> Pool::To(const std::string& address) {
@@ -78,7 +101,7 @@ std::shared_ptr<Connections> Pool::Open(const std::string& address) const {
       arguments.SetSslTargetNameOverride(options_.tls_server_name);
     channels.push_back(grpc::CreateCustomChannel(address, credentials_, arguments));
   }
-  return std::make_shared<Connections>(channels);
+  return std::make_shared<Connections>(std::move(channels));
 }
 
 }  // namespace micro::grpc_wire

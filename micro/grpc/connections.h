@@ -11,8 +11,10 @@
 #include <vector>
 
 #include "core/clock.h"
+#include "core/context.h"
 #include "core/mutex.h"
 #include "core/published.h"
+#include "core/task.h"
 #include "micro/client.h"
 
 namespace micro::grpc_wire {
@@ -20,15 +22,21 @@ namespace micro::grpc_wire {
 // The connections to one address.
 class Connections {
  public:
-  explicit Connections(const std::vector<std::shared_ptr<grpc::Channel>>& channels);
+  explicit Connections(std::vector<std::shared_ptr<grpc::Channel>> channels);
 
   // One of them, in turn.
   grpc::GenericStub& Next() {
     return stubs_[next_.fetch_add(1, std::memory_order_relaxed) % stubs_.size()];
   }
 
+  // Has all of them connect, and waits until each stands or could not be made, or `ctx` ends.
+  Task<void> Connect(Context ctx);
+
  private:
   friend class Pool;
+  bool Settled();
+
+  const std::vector<std::shared_ptr<grpc::Channel>> channels_;
   std::vector<grpc::GenericStub> stubs_;
   std::atomic<uint32_t> next_ = 0;
   std::atomic<int64_t> used_ns_ = 0;

@@ -70,6 +70,15 @@ class GrpcClientWire final : public ClientWire {
                          pool_.To(node.address));
   }
 
+  Task<void> Warm(const Context& ctx, const registry::Node& node) override {
+    const Context limited = WithTimeout(ctx, options_.dial_timeout);
+    const absl::StatusOr<const codec::Codec*> codec = codec::ForContentType(
+        options_.content_type.empty() ? default_content_type() : options_.content_type);
+    if (codec.ok() && !IsProto(**codec)) co_return co_await http2_->Warm(limited, node);
+    const std::shared_ptr<Connections> connections = pool_.To(node.address);
+    co_await connections->Connect(limited);
+  }
+
  private:
   // gRPC's core says application/grpc for every codec, which means this one.
   static bool IsProto(const codec::Codec& codec) { return codec.name() == "proto"; }

@@ -21,7 +21,7 @@
 namespace micro::grpc_wire {
 namespace {
 
-constexpr size_t kMaxUnsent = 64 << 10;       // of a stream, before Send waits
+constexpr size_t kMaxUnsent = 64 << 10;  // of a stream, before Send waits
 // Of an answer, trailers too; far below where nghttp2 gives up the whole connection.
 constexpr size_t kMaxHeaderBytes = 16 << 10;
 
@@ -402,6 +402,13 @@ Task<absl::StatusOr<std::shared_ptr<Http2Session>>> Http2Pool::SessionTo(Context
         });
   }
   co_return co_await Await(ctx, std::move(slot));
+}
+
+Task<void> Http2Pool::Warm(Context ctx, registry::Node node) {
+  for (const auto& [loop, sessions] : loops_) {
+    co_await loop->Enter();
+    if (!(co_await SessionTo(ctx, *loop, node.address)).ok()) co_return;
+  }
 }
 
 Task<absl::StatusOr<std::unique_ptr<RawStream>>> Http2Pool::Stream(const Context& ctx,

@@ -37,6 +37,9 @@ class Http2Pool {
                                                           const Request& request,
                                                           const codec::Codec& codec);
 
+  // Makes the sessions to a node, on all loops.
+  Task<void> Warm(Context ctx, registry::Node node);
+
  private:
   struct LoopSessions;
   explicit Http2Pool(const ClientOptions& options, std::shared_ptr<const net::Tls> tls);

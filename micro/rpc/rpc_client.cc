@@ -97,21 +97,45 @@ class RpcClientWire final : public ClientWire {
     co_return co_await OpenStream(client, ctx, node.address, header, *format);
   }
 
+  // One connection on each loop, as a call uses those of the loop that it runs on.
+  Task<void> Warm(const Context& ctx, const registry::Node& node) override {
+    for (const auto& [loop, client] : Clients()) {
+      if (!co_await WarmOn(client, ctx, node.address)) co_return;
+    }
+  }
+
  private:
-  // The part of this client on the loop of this thread; elsewhere, on the next loop.
-  const std::shared_ptr<LoopClient>& ClientHere() {
-    net::Loops& loops = net::Loops::Default();
+  using ClientsByLoop = std::vector<std::pair<net::Loop*, std::shared_ptr<LoopClient>>>;
+
+  // False: the node cannot be reached.
+  static Task<bool> WarmOn(std::shared_ptr<LoopClient> client, Context ctx, std::string address) {
+    co_await client->loop().Enter();
+    if (!ctx.status().ok()) co_return false;
+    UnaryCall call(*client, ctx, address);
+    absl::StatusOr<UnaryCall::Connection> connection = co_await call.Connect(/*fresh=*/false);
+    if (connection.ok()) client->To(address).Free(*std::move(connection));
+    co_return connection.ok();
+  }
+
+  // The parts of this client, on all loops.
+  const ClientsByLoop& Clients() {
     // Made at the first call: the loops have threads, which a program without such calls is spared.
     std::call_once(made_, [&] {
+      net::Loops& loops = net::Loops::Default();
       for (size_t i = 0; i < loops.size(); ++i)
         clients_.emplace_back(&loops[i], std::make_shared<LoopClient>(loops[i], settings_));
     });
+    return clients_;
+  }
+
+  // The one on the loop of this thread; elsewhere, on the next loop.
+  const std::shared_ptr<LoopClient>& ClientHere() {
     const net::Loop* loop = net::Loop::Current();
     while (true) {
-      for (const auto& [own, client] : clients_) {
+      for (const auto& [own, client] : Clients()) {
         if (own == loop) return client;
       }
-      loop = &loops.Next();
+      loop = &net::Loops::Default().Next();
     }
   }
 
@@ -145,7 +169,7 @@ class RpcClientWire final : public ClientWire {
   const std::shared_ptr<const ClientSettings> settings_;
   std::atomic<uint64_t> next_id_ = 0;
   std::once_flag made_;
-  std::vector<std::pair<net::Loop*, std::shared_ptr<LoopClient>>> clients_;
+  ClientsByLoop clients_;
 };
 
 absl::StatusOr<std::unique_ptr<ClientWire>> NewRpcClientWire(const ClientOptions& options) {

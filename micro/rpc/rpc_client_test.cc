@@ -93,6 +93,27 @@ TEST_F(RpcClient, SpeaksForItself) {
   EXPECT_EQ(wire_->default_connection_timeout(), absl::Seconds(5));
 }
 
+TEST_F(RpcClient, CallsOverTheConnectionThatWasMadeBefore) {
+  const std::vector<ScriptedNode::Script> each(net::Loops::Default().size(),
+                                               Answering(AnswerOf("{}")));
+  ScriptedNode node(each);
+  const registry::Node record{.id = "greeter-1", .address = node.address(), .metadata = {}};
+  BlockOn(wire_->Warm(Context(), record));
+  EXPECT_TRUE(Eventually([&] { return node.connections() == static_cast<int>(each.size()); }));
+  BlockOn(wire_->Warm(Context(), record));  // they stand
+  for (int i = 0; i < 8; ++i) EXPECT_THAT(BlockOn(Hello(*wire_, node.address())), IsOk());
+  EXPECT_EQ(node.connections(), static_cast<int>(each.size()));
+  wire_ = NewWire();
+}
+
+TEST_F(RpcClient, LeavesANodeThatCannotBeConnectedToToTheCalls) {
+  const registry::Node record{.id = "greeter-1", .address = "127.0.0.1:1", .metadata = {}};
+  BlockOn(wire_->Warm(Context(), record));
+  auto [ctx, cancel] = WithCancel(Context());
+  cancel();
+  BlockOn(wire_->Warm(ctx, record));
+}
+
 TEST_F(RpcClient, SendsGoMicrosRequestToTheByte) {
   std::string request;
   ScriptedNode node({[&](Peer& peer) {

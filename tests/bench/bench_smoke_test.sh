@@ -19,6 +19,7 @@ figures 60 tests/bench/rpc_overhead --rounds=1 --seconds=0.3
 figures 18 tests/bench/http_rpc_client_cost --rounds=1 --seconds=0.1
 figures 6 tests/bench/http_rpc_cost --rounds=1 --seconds=0.1
 figures 36 tests/bench/rpc_wire_bench --rounds=1 --seconds=0.1 --go=
+figures 12 tests/bench/policy_bench --seconds=1 --rate=50
 figures 14 tests/bench/discovery_bench --rounds=1 --go=
 
 finish

@@ -81,7 +81,9 @@ class Retry : public ::testing::Test {
   const registry::Options registry_ = OwnRegistry();
   Attempts attempts_;
   std::unique_ptr<Service> caller_ =
-      NewCaller(registry_, {.backoff = AtOnce, .call_wrappers = {attempts_.Recorder()}});
+      NewCaller(registry_, {.backoff = AtOnce,
+                            .retry_budget = 1,  // tests/integration/policy_test.cc has that
+                            .call_wrappers = {attempts_.Recorder()}});
   helloworld::GreeterService greeter_{"helloworld", caller_->client()};
 };
 

@@ -168,9 +168,9 @@ std::vector<Setting> ServiceSettings(ServiceOptions& o, std::string& log_level,
                    seconds(o.server.deregister_timeout)),
        DurationOf(&o.server.deregister_timeout)},
       {"server_stop_delay", "MICRO_SERVER_STOP_DELAY",
-       fmt::format("how long a stop serves on while callers hear that the node is gone [{}]",
-                   o.server.stop_delay.has_value() ? seconds(*o.server.stop_delay)
-                                                   : "500ms, with --registry=memory 0"),
+       fmt::format(
+           "how long a stop serves on while callers hear that the node is gone [{}]",
+           o.server.stop_delay.has_value() ? seconds(*o.server.stop_delay) : "500ms, on memory 0"),
        [&](std::string_view text) { return ReadDuration(text, &o.server.stop_delay.emplace()); }},
       {"server_grace", "MICRO_SERVER_GRACE",
        fmt::format("how long a stop waits for running calls [{}]", seconds(o.server.grace)),

@@ -36,6 +36,14 @@ absl::Status ConnectionError(const registry::Node& node, std::string_view why) {
                           absl::StatusCode::kUnavailable);
 }
 
+// What gRPC's core says where no server has seen the call: it could not connect, or the server's
+// GOAWAY left the call out. (A call that was seen, on a connection that broke after a GOAWAY, is
+// "Socket closed".)
+bool WasNotSeen(std::string_view why) {
+  return why.starts_with("failed to connect to all addresses") ||
+         why.starts_with("GOAWAY received");
+}
+
 // Servers on gRPC's core refuse so, in these words, a call that reaches them after their shutdown
 // has begun: it crossed the GOAWAY on its way, and no handler has seen it. What comes out of a
 // handler of ours bears an error object.
@@ -50,8 +58,7 @@ absl::Status ErrorOf(const grpc::Status& status, const Context& ctx, const regis
   if (status.error_code() == grpc::StatusCode::UNAVAILABLE && status.error_details().empty()) {
     const std::string& why = status.error_message();
     absl::Status error = ConnectionError(node, why);
-    return why.starts_with("failed to connect to all addresses") ? MarkUnsent(std::move(error))
-                                                                 : error;
+    return WasNotSeen(why) ? MarkUnsent(std::move(error)) : error;
   }
   if (IsRefusedByAShutdown(status) && ctx.status().ok())
     return MarkUnsent(ConnectionError(node, "the server is shutting down"));

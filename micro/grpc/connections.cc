@@ -84,10 +84,8 @@ std::shared_ptr<Connections> Pool::Open(const std::string& address) const {
     arguments.SetMaxReceiveMessageSize(options_.max_recv_message_size);
     arguments.SetMaxSendMessageSize(options_.max_send_message_size);
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    // Retries are the client's, by its policy; gRPC's own stay on for what no server has seen, as
-    // a call that crosses a GOAWAY. Without a service config they do no more.
-    arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 1);
-    arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
+    // Retries are the client's, by its policy; gRPC's own cost each call some 2 µs.
+    arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
     arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // nodes are called directly
     // Not a pause, for all its name, but how long TCP, TLS and HTTP/2 may take to connect.
     arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, DialMillis(options_.dial_timeout));

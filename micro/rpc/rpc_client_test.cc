@@ -302,6 +302,16 @@ TEST_F(RpcClient, GivesBackTheErrorThatTheHandlerAnswered) {
   EXPECT_EQ(node.connections(), 1) << "an answer that is whole leaves the connection good";
 }
 
+TEST_F(RpcClient, KnowsFromStatus408ThatNobodyHasSeenItsRequest) {
+  const auto late =
+      HelloWith("HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_THAT(late, StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_TRUE(IsUnsent(late.status()));
+  const auto failed = HelloWith("HTTP/1.1 503 Unavailable\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_THAT(failed, StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_FALSE(IsUnsent(failed.status()));
+}
+
 TEST_F(RpcClient, TellsOfAnotherStatusThan200AndOfAnUnknownContentType) {
   const auto failed = HelloWith("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 8\r\n\r\nno luck\n");
   EXPECT_THAT(failed, StatusIs(absl::StatusCode::kUnavailable,

@@ -11,6 +11,7 @@
 
 #include "absl/strings/ascii.h"
 #include "core/errors.pb.h"
+#include "core/text.h"
 
 namespace micro::errors {
 namespace {
@@ -35,12 +36,6 @@ constexpr std::array<std::pair<int, absl::StatusCode>, 10> kCodes = {{
 std::string Quoted(std::string_view text) {
   return nlohmann::json(std::string(text))
       .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
-// `text` with U+FFFD in place of what is not UTF-8, which no protobuf string may hold.
-std::string Utf8(std::string_view text) {
-  if (std::all_of(text.begin(), text.end(), absl::ascii_isascii)) return std::string(text);
-  return nlohmann::json::parse(Quoted(text)).get<std::string>();
 }
 
 }  // namespace
@@ -132,10 +127,10 @@ Error Parse(std::string_view text) {
 
 std::string ToProto(const Error& error) {
   wire::Error proto;
-  proto.set_id(Utf8(error.id));
+  proto.set_id(ValidUtf8(error.id));
   proto.set_code(error.code);
-  proto.set_detail(Utf8(error.detail));
-  proto.set_status(Utf8(error.status));
+  proto.set_detail(ValidUtf8(error.detail));
+  proto.set_status(ValidUtf8(error.status));
   return proto.SerializeAsString();
 }
 

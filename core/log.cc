@@ -14,7 +14,9 @@
 #include "absl/strings/ascii.h"
 #include "absl/time/clock.h"
 #include "core/errors.h"
+#include "core/log_records.h"
 #include "core/strings.h"
+#include "core/text.h"
 
 namespace micro::log {
 namespace {
@@ -47,26 +49,6 @@ struct Settings {
 Settings& Current() {
   static Settings& settings = *new Settings;
   return settings;
-}
-
-// `text` with an escape for each control character (\u000a, \u001b, \u0085), so that no text ends a
-// line or moves a terminal.
-std::string OneLine(std::string_view text) {
-  std::string line;
-  line.reserve(text.size());
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
-    if (c < 0x20 || c == 0x7f) {
-      line += fmt::format("\\u{:04x}", c);
-    } else if (c == 0xc2 && next >= 0x80 && next < 0xa0) {  // U+0080 … U+009F
-      line += fmt::format("\\u{:04x}", next);
-      ++i;
-    } else {
-      line += text[i];
-    }
-  }
-  return line;
 }
 
 std::string Quoted(std::string_view text) {
@@ -126,8 +108,11 @@ bool Enabled(Level level) {
 
 void Write(Level level, std::string_view message, Fields fields) {
   if (!Enabled(level)) return;
-  const std::string line = Line(Current().format, absl::Now(), level, message, fields);
+  const absl::Time now = absl::Now();
+  const std::string line = Line(Current().format, now, level, message, fields);
   Current().sink->log(spdlog::level::info, spdlog::string_view_t(line.data(), line.size()));
+  if (internal::KeepsRecords())
+    internal::Keep(now, kLevels[static_cast<size_t>(level)], message, fields);
 }
 
 std::string Line(Format format, absl::Time time, Level level, std::string_view message,

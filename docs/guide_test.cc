@@ -2,12 +2,15 @@
 // registry.
 #include <gmock/gmock.h>
 
+#include <iostream>
+
 #include "core/async.h"
 #include "core/errors.h"
 #include "core/status_macros.h"
 #include "core/testing/status_matchers.h"
 #include "examples/helloworld/helloworld.micro.h"
 #include "micro/service.h"
+#include "selector/report_text.h"
 #include "selector/selector.h"
 
 namespace {
@@ -154,6 +157,14 @@ TEST_F(Guide, TheRegistryKnowsTheService) {
   EXPECT_EQ(found->front().version, "latest");
   EXPECT_EQ(found->front().nodes.front().metadata.at("protocol"), "grpc");
   EXPECT_EQ(found->front().endpoints.front().name, "Greeter.Hello");
+}
+
+TEST_F(Guide, TheServiceTellsWhatItKnowsOfNodes) {
+  ASSERT_THAT(BlockOn(greeter_.Hello(Context(), Named("Ada"))), IsOk());
+  const auto report = service_->selector()->Describe("helloworld");
+  ASSERT_THAT(report, IsOk());
+  EXPECT_EQ(report->nodes.front().state, "usable");
+  std::cout << ToText(*report, micro::Clock::Real().Now());  // selector/report_text.h
 }
 
 // ---- Messages ----

@@ -55,6 +55,13 @@ TEST_F(Flags, LeaveWhatTheCodeSaysWhereNothingIsSaid) {
   EXPECT_EQ(options_.selector, "random");
 }
 
+TEST_F(Flags, ServeDebugEndpointsOnlyWhenAskedTo) {
+  ASSERT_THAT(Parse({}), IsOk());
+  EXPECT_FALSE(options_.debug);
+  ASSERT_THAT(Parse({"--server_debug"}), IsOk());
+  EXPECT_TRUE(options_.debug);
+}
+
 TEST_F(Flags, TheEnvironmentCountsBeforeTheCode) {
   const ScopedVariable name("MICRO_SERVER_NAME", "from-environment");
   ASSERT_THAT(Parse({}), IsOk());

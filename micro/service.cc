@@ -17,10 +17,10 @@
 #include "core/log.h"
 #include "core/plugin_table.h"
 #include "core/status_macros.h"
+#include "micro/debug/debug_endpoints.h"
 #include "micro/signals.h"
 #include "micro/wire.h"
 #include "registry/cache.h"
-#include "selector/selector.h"
 #include "selector/traffic_file.h"
 
 namespace micro {
@@ -77,6 +77,7 @@ class PluggedService final : public Service {
   std::shared_ptr<Client> client() override { return Parts().client; }
   std::shared_ptr<registry::Registry> registry() override { return Parts().registry; }
   std::shared_ptr<broker::Broker> broker() override { return Parts().broker; }
+  std::shared_ptr<selector::Selector> selector() override { return Parts().selector; }
 
   Task<absl::Status> Start(Context ctx) override {
     CO_RETURN_IF_ERROR(Build());
@@ -110,7 +111,10 @@ class PluggedService final : public Service {
     Context hooks_ctx = WithTimeout(ctx, options_.stop_hooks_timeout);
     for (const Hook& hook : options_.before_stop) note(co_await hook(hooks_ctx, *this));
     phase_ = nullptr;
-    if (parts_ != nullptr) note(co_await parts_->server->Stop(ctx));
+    if (parts_ != nullptr) {
+      if (parts_->debug != nullptr) parts_->debug->EndStreams();
+      note(co_await parts_->server->Stop(ctx));
+    }
     phase_ = "after_stop hooks";
     hooks_ctx = WithTimeout(ctx, options_.stop_hooks_timeout);
     for (const Hook& hook : options_.after_stop) note(co_await hook(hooks_ctx, *this));
@@ -144,8 +148,10 @@ class PluggedService final : public Service {
     std::shared_ptr<registry::Registry> registry;
     std::shared_ptr<registry::Cache> cache;
     std::shared_ptr<broker::Broker> broker;
+    std::shared_ptr<selector::Selector> selector;
     std::unique_ptr<selector::TrafficFile> traffic;
     std::shared_ptr<Client> client;
+    std::unique_ptr<DebugEndpoints> debug;
     std::unique_ptr<Server> server;
 
     ~Components() {
@@ -210,7 +216,7 @@ class PluggedService final : public Service {
       traffic = *std::move(opened);
     }
     ASSIGN_OR_RETURN(std::shared_ptr<Client> client,
-                     NewClient(options_.client, std::move(selector), broker, cache.get()));
+                     NewClient(options_.client, selector, broker, cache.get()));
     for (auto wrapper = options_.client_wrappers.rbegin();
          wrapper != options_.client_wrappers.rend(); ++wrapper) {
       client = (*wrapper)(std::move(client));
@@ -218,10 +224,16 @@ class PluggedService final : public Service {
     parts_ = std::make_unique<Components>();
     parts_->registry = registry;
     parts_->cache = std::move(cache);
+    if (options_.debug) {
+      parts_->debug = std::make_unique<DebugEndpoints>(selector);
+      options_.server.wrappers.insert(options_.server.wrappers.begin(), parts_->debug->Counter());
+    }
+    parts_->selector = std::move(selector);
     parts_->traffic = std::move(traffic);
     parts_->broker = broker;
     parts_->client = std::move(client);
     parts_->server = NewServer(options_.server, std::move(registry), std::move(broker));
+    if (parts_->debug != nullptr) parts_->debug->AddTo(*parts_->server);
     return absl::OkStatus();
   }
 

@@ -27,6 +27,7 @@
 #include "micro/server.h"
 #include "registry/registry.h"
 #include "selector/options.h"
+#include "selector/selector.h"
 
 namespace micro {
 
@@ -50,6 +51,9 @@ struct ServiceOptions {
   std::string traffic_rules = {};  // file of rules, selector/traffic.h; empty: none
   std::string broker = {};         // empty: memory where it is linked, else none
   broker::Options broker_options = {};
+  // Serve Debug.Health, Debug.Stats, Debug.Log and Debug.Nodes (micro/debug/debug.proto) to whoever
+  // may call, and keep the last of the log for them.
+  bool debug = false;
 
   // Middleware; the first of each list is outermost. Handler and call wrappers may stand here or in
   // `server` and `client`.
@@ -91,6 +95,10 @@ class Service {
   virtual std::shared_ptr<Client> client() = 0;
   virtual std::shared_ptr<registry::Registry> registry() = 0;
   virtual std::shared_ptr<broker::Broker> broker() = 0;
+
+  // What the client chooses nodes with, whatever wraps the client: `Describe` tells what is known
+  // of a service's nodes, and why they are left out.
+  virtual std::shared_ptr<selector::Selector> selector() = 0;
 
   // before_start, server start and registration, after_start. On an error what was started is
   // stopped again.

@@ -10,8 +10,11 @@
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/task_scope.h"
+#include "micro/debug/debug.micro.h"
+#include "micro/debug/nodes.h"
 #include "micro/service.h"
 #include "registry/service_json.h"
+#include "selector/report_text.h"
 #include "tests/interop/greeter.micro.h"
 
 namespace {
@@ -23,6 +26,8 @@ struct Settings {
   std::string call = "hello", service = "helloworld", content_type, name = "John";
   int64_t ms = 100, n = 3, gap_ms = 0, size = 32, repeat = 1;
   double rate = 0;
+  bool nodes = false;
+  std::string of;
   absl::Duration deadline = absl::ZeroDuration();
   std::vector<std::string> meta, nums = {"1", "2", "3"}, text = {"a", "b"};
 };
@@ -55,10 +60,29 @@ class Caller {
     if (settings_.call == "sum") co_return co_await Sum(ctx);
     if (settings_.call == "chat") co_return co_await Chat(ctx);
     if (settings_.call == "list") co_return co_await List(ctx);
+    if (settings_.call == "nodes") co_return co_await Nodes(ctx);
     if (settings_.call == "nosuch") co_return co_await NoSuch(ctx);
     co_return absl::InvalidArgumentError(
-        "--call takes hello, fail, sleep, echo, meta, count, sum, chat, list or nosuch, not " +
+        "--call takes hello, fail, sleep, echo, meta, count, sum, chat, list, nodes or nosuch, "
+        "not " +
         settings_.call);
+  }
+
+  // What this client knows of the service's nodes, or a service that is asked does.
+  Task<absl::StatusOr<std::string>> Nodes(Context ctx) {
+    if (!settings_.of.empty()) {
+      const debug::DebugService debug(settings_.of, service_.client());
+      debug::NodesRequest request;
+      request.set_service(settings_.service);
+      CO_ASSIGN_OR_RETURN(const debug::NodesResponse nodes,
+                          co_await debug.Nodes(ctx, request, options_));
+      const absl::Time now = micro::Clock::Real().Now();
+      co_return ToText(micro::FromMessage(nodes, now), now);
+    }
+    CO_RETURN_IF_ERROR(co_await service_.selector()->Discover(ctx, settings_.service));
+    CO_ASSIGN_OR_RETURN(const micro::selector::Report report,
+                        service_.selector()->Describe(settings_.service));
+    co_return ToText(report, micro::Clock::Real().Now());
   }
 
  private:
@@ -238,6 +262,12 @@ class Repeater {
   std::vector<absl::Duration> times_ ABSL_GUARDED_BY(mutex_);  // of calls that went well
 };
 
+bool Print(const absl::StatusOr<std::string>& lines) {
+  std::printf("%s\n", lines.ok() ? lines->substr(0, lines->size() - 1).c_str()
+                                 : micro::errors::ToText(lines.status()).c_str());
+  return lines.ok();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -246,7 +276,8 @@ int main(int argc, char** argv) {
       {.name = "interop-client",
        .description = "Makes one call of the interop contract.",
        .flags = {
-           {"call", &s.call, "hello, fail, sleep, echo, meta, count, sum, chat, list … [hello]"},
+           {"call", &s.call,
+            "hello, fail, sleep, echo, meta, count, sum, chat, list, nodes … [hello]"},
            {"service", &s.service, "name of the service [helloworld]"},
            {"content_type", &s.content_type, "codec of the request [the wire's own]"},
            {"name", &s.name, "of hello [John]"},
@@ -259,14 +290,18 @@ int main(int argc, char** argv) {
            {"nums", &s.nums, "of sum [1,2,3]"},
            {"text", &s.text, "of chat [a,b]"},
            {"repeat", &s.repeat, "how many calls [1]"},
-           {"rate", &s.rate, "calls a second, with --repeat [one after the other]"}}});
+           {"rate", &s.rate, "calls a second, with --repeat [one after the other]"},
+           {"nodes", &s.nodes, "print at the end what is known of the service's nodes"},
+           {"of", &s.of, "of nodes: a service that tells what it knows [the client itself]"}}});
   service->Init(&argc, argv);
 
   Caller caller(s, *service);
-  if (s.repeat > 1)
-    return micro::BlockOn(Repeater(caller).Run(Context(), s.repeat, s.rate)) ? 0 : 1;
-  const absl::StatusOr<std::string> lines = micro::BlockOn(caller.Call(Context()));
-  std::printf("%s\n", lines.ok() ? lines->substr(0, lines->size() - 1).c_str()
-                                 : micro::errors::ToText(lines.status()).c_str());
-  return lines.ok() ? 0 : 1;
+  bool ok = true;
+  if (s.repeat > 1) {
+    ok = micro::BlockOn(Repeater(caller).Run(Context(), s.repeat, s.rate));
+  } else {
+    ok = Print(micro::BlockOn(caller.Call(Context())));
+  }
+  if (s.nodes) ok = Print(micro::BlockOn(caller.Nodes(Context()))) && ok;
+  return ok ? 0 : 1;
 }

@@ -117,6 +117,7 @@ checks() {
   check chat 0 "a${end}b" --call=chat "$type"
   check "unknown endpoint" 1 "error id=\".*\" $nosuch" --call=nosuch "$type"
   if [[ "$3" == json ]]; then return; fi
+  if [[ "$2" == "go->cpp" ]]; then check debug 0 "health ok${end}stats true true true${end}log true" --call=debug; fi
   check list 0 "(.*${end})?service $service${end}.*\"name\":\"$service\".*127\.0\.0\.1:.*" --call=list
   check "unknown service" 1 "error id=\"go.micro.client\" code=500 detail=\"service $service-nosuch: not found\" .*" \
     --call=hello --service="$service-nosuch"
@@ -185,7 +186,7 @@ for registry in mdns consul etcd nats; do
     choose_registry "$registry" "$version"
 
     label="our service for $version, $wire $registry," service=$id-cpp-$wire
-    if serve "$label" "$service" "$binaries/tests/interop/service" --server="$wire" --log_level=warn "${ours[@]}"; then
+    if serve "$label" "$service" "$binaries/tests/interop/service" --server="$wire" --server_debug --log_level=warn "${ours[@]}"; then
       run_cells "$version" "$wire" "go->cpp" call_as_go "$registry" "$service"
       leave "$label" "$service"
       run_left "$version" "$wire" "go->cpp" call_as_go "$registry" "$service"

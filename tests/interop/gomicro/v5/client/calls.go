@@ -96,6 +96,8 @@ func (c *caller) make(ctx context.Context, s settings) ([]string, error) {
 		return c.chat(ctx, peer, list(s.text))
 	case "list":
 		return c.list(s.service)
+	case "debug":
+		return askDebug(ctx, s.service, c.service.Client())
 	case "nosuch":
 		request := c.service.Client().NewRequest(s.service, "Greeter.Nosuch", &helloworld.HelloRequest{Name: s.name})
 		return nil, c.service.Client().Call(ctx, request, &helloworld.HelloResponse{})

@@ -1,0 +1,36 @@
+// DebugEndpoints are what a service tells of itself to those who call Debug.Health, Debug.Stats,
+// Debug.Log and Debug.Nodes (micro/debug/debug.proto); ServiceOptions::debug, flag --server_debug.
+//
+// Mirrors go-micro's debug/handler, so that its clients can ask. Debug.Trace answers 501 until
+// there is tracing.
+#pragma once
+
+#include <memory>
+
+#include "micro/handler.h"
+#include "micro/server.h"
+#include "selector/selector.h"
+
+namespace micro {
+
+class DebugEndpoints {
+ public:
+  // Tells of the nodes that `selector` knows. The log is kept from now on (core/log_records.h).
+  explicit DebugEndpoints(std::shared_ptr<selector::Selector> selector);
+
+  // Counts the calls that go through it, for Debug.Stats: to be the outermost of a server.
+  HandlerWrapper Counter() const;
+
+  // Adds the endpoints to a server that has not started: served, but not advertised.
+  void AddTo(Server& server) const;
+
+  // Ends the streams of Debug.Log that follow the log, which would hold up the server's stop.
+  void EndStreams();
+
+ private:
+  struct State;
+  class Answers;
+  const std::shared_ptr<State> state_;
+};
+
+}  // namespace micro

@@ -50,7 +50,7 @@ expect_lines "$TEST_TMPDIR/calls.out" "--nodes" \
   "p50_ms=[0-9.]+ p99_ms=[0-9.]+" \
   "service helloworld: strategy roundrobin, 2 nodes, .*" \
   "node helloworld-1 .* calls=50 latency=$number usable" \
-  "node helloworld-2 .* ejected $number ago, tried again in $number: .+"
+  "node helloworld-2 .* (ejected $number ago.*|on trial.*): .+"
 
 "${client[@]}" --call=nodes --service=nobody >"$TEST_TMPDIR/nobody.out" 2>&1
 expect 1 $? "exit code for a service that is not there"

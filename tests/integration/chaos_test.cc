@@ -39,7 +39,7 @@ struct Count {
 class Load {
  public:
   Load(const std::vector<std::string>& flags, int rate, double seconds) {
-    std::string command = "tests/interop/client --log_level=error";
+    std::string command = "tests/interop/client --log_level=error --times";
     for (const std::string& flag : flags) command += " '" + flag + "'";
     command += " --rate=" + std::to_string(rate) +
                " --repeat=" + std::to_string(static_cast<int>(rate * seconds)) + " 2>&1";

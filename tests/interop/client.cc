@@ -26,6 +26,7 @@ struct Settings {
   std::string call = "hello", service = "helloworld", content_type, name = "John";
   int64_t ms = 100, n = 3, gap_ms = 0, size = 32, repeat = 1;
   double rate = 0;
+  bool times = false;
   bool nodes = false;
   std::string of;
   absl::Duration deadline = absl::ZeroDuration();
@@ -212,7 +213,7 @@ class Repeater {
  public:
   explicit Repeater(Caller& caller) : caller_(caller) {}
 
-  Task<bool> Run(Context ctx, int64_t repeat, double rate) {
+  Task<bool> Run(Context ctx, int64_t repeat, double rate, bool prints_times) {
     micro::TaskScope scope;
     const absl::Time start = micro::Clock::Real().Now();
     for (int64_t i = 0; i < repeat; ++i) {
@@ -231,7 +232,7 @@ class Repeater {
     for (const auto& [error, count] : errors_) failed += count;
     std::printf("sent=%lld ok=%lld failed=%lld\n", static_cast<long long>(repeat),
                 static_cast<long long>(repeat - failed), static_cast<long long>(failed));
-    if (std::vector<absl::Duration> times = times_; !times.empty()) {
+    if (std::vector<absl::Duration> times = times_; prints_times && !times.empty()) {
       std::sort(times.begin(), times.end());
       const auto at = [&](size_t percent) {
         return absl::ToDoubleMilliseconds(times[(times.size() - 1) * percent / 100]);
@@ -291,6 +292,7 @@ int main(int argc, char** argv) {
            {"text", &s.text, "of chat [a,b]"},
            {"repeat", &s.repeat, "how many calls [1]"},
            {"rate", &s.rate, "calls a second, with --repeat [one after the other]"},
+           {"times", &s.times, "print percentiles of the calls' times, with --repeat"},
            {"nodes", &s.nodes, "print at the end what is known of the service's nodes"},
            {"of", &s.of, "of nodes: a service that tells what it knows [the client itself]"}}});
   service->Init(&argc, argv);
@@ -298,7 +300,7 @@ int main(int argc, char** argv) {
   Caller caller(s, *service);
   bool ok = true;
   if (s.repeat > 1) {
-    ok = micro::BlockOn(Repeater(caller).Run(Context(), s.repeat, s.rate));
+    ok = micro::BlockOn(Repeater(caller).Run(Context(), s.repeat, s.rate, s.times));
   } else {
     ok = Print(micro::BlockOn(caller.Call(Context())));
   }

@@ -59,7 +59,7 @@ class Pick {
     if (state_ != nullptr && lane_ != nullptr) Abandon();
   }
 
-  // Lives as long as the pick.
+  // To be read until the call was reported with Done: the node may be forgotten a minute later.
   const registry::Node& node() const { return state_->node; }
 
   // Reports the call's end; later reports do nothing. `unreachable`: it certainly never reached the

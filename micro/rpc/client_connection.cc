@@ -19,8 +19,12 @@ constexpr size_t kKeptBuffer = 64 << 10;  // a larger one is freed after use
 // as many wake-ups, cost a call several times what all the rest does.
 constexpr int kPieces = 3;             // reads of an answer that came in pieces
 constexpr size_t kMostAwaited = 2048;  // bytes at once
-constexpr absl::Duration kPatience =
-    absl::Milliseconds(5);  // with an answer shorter than those before
+// How long an answer that is shorter than those before is waited for: some times what answers take
+// on this connection, since a busy peer's take longer, within bounds.
+constexpr int kUsualTimes = 4;
+constexpr absl::Duration kLeastPatience = absl::Milliseconds(5);
+constexpr absl::Duration kMostPatience = absl::Milliseconds(100);
+constexpr double kNewest = 0.25;  // how much the last answer's time counts for in the usual one
 
 }  // namespace
 
@@ -62,12 +66,16 @@ void ClientConnection::Begin(std::string_view request, std::coroutine_handle<> w
 
 void ClientConnection::AwaitInOnePiece() {
   socket_->SetReadLowWater(least_answer_);
-  impatient_.Set(pool_->deadlines(), Clock::Real().Now() + kPatience,
-                 [this] { socket_->SetReadLowWater(1); });
+  asked_ = Clock::Real().Now();
+  const absl::Duration patience =
+      std::clamp(usual_time_ * kUsualTimes, kLeastPatience, kMostPatience);
+  impatient_.Set(pool_->deadlines(), asked_ + patience, [this] { socket_->SetReadLowWater(1); });
 }
 
 void ClientConnection::LearnHowItAnswers() {
   if (reads_ < kPieces && least_answer_ == 0) return;
+  // While it is not known to answer in pieces, nobody has looked at the clock.
+  if (least_answer_ > 0) usual_time_ += (Clock::Real().Now() - asked_ - usual_time_) * kNewest;
   // A little less than it was: numbers among the headers have more digits or fewer.
   const size_t awaited = std::clamp<size_t>(answer_size_ - answer_size_ / 16, 1, kMostAwaited);
   least_answer_ = least_answer_ == 0 ? awaited : std::min(least_answer_, awaited);

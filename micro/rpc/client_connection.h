@@ -92,14 +92,16 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
   Answer* answer_ = nullptr;  // the waiter's
   std::string unsent_;        // what of a request did not go out at once
   uint64_t calls_ = 0;
-  int reads_ = 0;            // that this call's answer took
-  size_t answer_size_ = 0;   // its bytes so far
-  size_t least_answer_ = 0;  // of a peer that answers in pieces: bytes to wait for; else 0
-  net::Deadline impatient_;  // until the first of them
-  size_t greeting_ = 0;      // how much of "HTTP/1." has come of this call's answer
-  bool heard_ = false;       // whether a byte of this call's answer came
-  bool writing_ = false;     // `unsent_`
-  bool keep_ = true;         // whether the peer wants more calls on it
+  int reads_ = 0;              // that this call's answer took
+  size_t answer_size_ = 0;     // its bytes so far
+  size_t least_answer_ = 0;    // of a peer that answers in pieces: bytes to wait for; else 0
+  absl::Time asked_;           // when this call began, of such a peer
+  absl::Duration usual_time_;  // of its answers
+  net::Deadline impatient_;    // until the first of those bytes
+  size_t greeting_ = 0;        // how much of "HTTP/1." has come of this call's answer
+  bool heard_ = false;         // whether a byte of this call's answer came
+  bool writing_ = false;       // `unsent_`
+  bool keep_ = true;           // whether the peer wants more calls on it
   bool closed_ = false;
 };
 

@@ -111,8 +111,9 @@ Count Load::Finish() {
   const char* const test = testing::UnitTest::GetInstance()->current_test_info()->name();
   for (std::string line; !(line = caller_.Line()).empty();) {
     Read(line, count);
-    if (count.nodes.size() <= kPrintedNodes || !line.starts_with("node "))
-      std::printf("%s: %s\n", test, line.c_str());
+    const bool is_one_more = line.starts_with("at=") ||
+                             (line.starts_with("node ") && count.nodes.size() > kPrintedNodes);
+    if (!is_one_more) std::printf("%s: %s\n", test, line.c_str());
   }
   caller_.Wait();
   count.log = caller_.Log();

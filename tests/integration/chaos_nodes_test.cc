@@ -7,6 +7,7 @@
 #include <deque>
 
 #include "tests/integration/chaos.h"
+#include "tests/services/tcp_proxy.h"
 
 namespace micro {
 namespace {
@@ -61,6 +62,44 @@ TEST_P(ChaosNodes, ANodeThatStandsStillForAWhileFailsNoCall) {
   frozen->Signal(SIGCONT);
   Wait(1);
   EXPECT_EQ(load->Finish().failed, 0);
+}
+
+// Nothing ends the connections to it, and none that is begun is refused: only calls' timeouts tell.
+TEST_P(ChaosNodes, ANodeThatVanishesWithoutAWordFailsNoCallThatMayRunTwice) {
+  const int port = services::FreePorts(1)[0];
+  services::TcpProxy cable(port);
+  const auto one = Node(), other = Node();
+  const auto gone = Node({"--server_id=gone", "--server_address=127.0.0.1:" + std::to_string(port),
+                          "--server_advertise=" + cable.address()});
+  const auto calls = [&](const std::vector<std::string>& flags) {
+    return Calls(200, With({"--client_connection_timeout=300ms", "--client_retry=always",
+                            "--timeline=100ms"},
+                           flags));
+  };
+  // A third of the calls for as long as a timeout may be more than the budget pays for.
+  const auto unbounded = calls({"--client_retries=3", "--client_retry_budget=1"}),
+             budgeted = calls({"--client_retries=3"}), once = calls({"--client_retries=0"});
+  Wait(1);
+  cable.Vanish();
+  Wait(3);
+  const absl::Time mended = absl::Now();
+  cable.Mend();
+  Wait(4);
+  const Count all = unbounded->Finish(), most = budgeted->Finish(), first = once->Finish();
+  PrintFigure(Named("half_open_retried"), all.failed, "failed");
+  PrintFigure(Named("half_open_retried_within_budget"), most.failed, "failed");
+  PrintFigure(Named("half_open_not_retried"), first.failed, "failed");
+  for (const Count::Period& period : first.timeline) {
+    if (period.began < mended || !period.attempts.contains("helloworld-gone")) continue;
+    PrintFigure(Named("half_open_called_again_after"), absl::ToDoubleSeconds(period.began - mended),
+                "s");
+    break;
+  }
+  EXPECT_EQ(all.failed, 0);
+  EXPECT_GT(first.failed, 0);
+  EXPECT_LT(most.failed, first.failed);
+  // What was under way, what began until it was left out, and what tried it again.
+  EXPECT_LT(first.nodes.at("helloworld-gone").failed, first.sent / 10);
 }
 
 TEST_P(ChaosNodes, CallsSucceedAgainWhenAllNodesAreBack) {

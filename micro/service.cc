@@ -215,6 +215,14 @@ class PluggedService final : public Service {
       }
       traffic = *std::move(opened);
     }
+    std::shared_ptr<Traces> traces;
+    if (options_.debug) {
+      traces = std::make_shared<Traces>();
+      // Innermost of all attempts and outermost but for the counter of all calls taken: its times
+      // are the network's and the handler's.
+      options_.client.call_wrappers.push_back(TraceCall(traces));
+      options_.server.wrappers.insert(options_.server.wrappers.begin(), TraceHandler(traces));
+    }
     ASSIGN_OR_RETURN(std::shared_ptr<Client> client,
                      NewClient(options_.client, selector, broker, cache.get()));
     for (auto wrapper = options_.client_wrappers.rbegin();
@@ -225,7 +233,7 @@ class PluggedService final : public Service {
     parts_->registry = registry;
     parts_->cache = std::move(cache);
     if (options_.debug) {
-      parts_->debug = std::make_unique<DebugEndpoints>(selector);
+      parts_->debug = std::make_unique<DebugEndpoints>(selector, std::move(traces));
       options_.server.wrappers.insert(options_.server.wrappers.begin(), parts_->debug->Counter());
     }
     parts_->selector = std::move(selector);

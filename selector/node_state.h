@@ -102,9 +102,10 @@ class NodeState {
   // Read by every choice, and hardly ever written.
   std::atomic<Phase> phase_ = kUsable;
   std::atomic<bool> suspected_ = false;
-  std::atomic<int64_t> shared_latency_ns_ = 0;
-  mutable std::atomic<int> references_ = 0;
   const std::unique_ptr<Lane[]> lanes_ = std::make_unique<Lane[]>(kLanes);
+  // Written often, and so kept away from those.
+  alignas(kCacheLine) std::atomic<int64_t> shared_latency_ns_ = 0;
+  mutable std::atomic<int> references_ = 0;
 };
 
 using NodeStatePtr = boost::intrusive_ptr<NodeState>;

@@ -136,6 +136,18 @@ struct Selector::Contents {
   uint64_t cache_version = 0;
   uint64_t own_version = 0;
   absl::flat_hash_map<std::string, std::shared_ptr<const Nodes>> services;
+  // The same once more while they are few: to compare some names takes less than to hash one.
+  static constexpr size_t kFew = 8;
+  std::vector<std::pair<std::string_view, const Nodes*>> few;
+
+  const Nodes* Find(std::string_view service) const {
+    for (const auto& [name, nodes] : few) {
+      if (name == service) return nodes;
+    }
+    if (services.size() <= kFew) return nullptr;
+    const auto known = services.find(ToAbsl(service));
+    return known == services.end() ? nullptr : known->second.get();
+  }
 };
 
 struct Selector::Table {
@@ -265,6 +277,7 @@ void Selector::Refresh(std::string_view service) {
   next->cache_version = cache_->version();
   next->own_version = table_->own_version.load(std::memory_order_acquire);
   const bool is_same = next->own_version == before->own_version;
+  next->few.clear();
   next->services.try_emplace(std::string(service));
   for (auto known = next->services.begin(); known != next->services.end();) {
     std::shared_ptr<const registry::Snapshot> snapshot =
@@ -283,6 +296,9 @@ void Selector::Refresh(std::string_view service) {
     }
     ++known;
   }
+  if (next->services.size() <= Contents::kFew) {
+    for (const auto& [name, nodes] : next->services) next->few.emplace_back(name, nodes.get());
+  }
   table_->published.Store(std::move(next));
   const absl::Time now = table_->clock.Now();
   for (NodeStatePtr& state : dropped) table_->left.emplace_back(std::move(state), now);
@@ -296,12 +312,8 @@ void Selector::Refresh(std::string_view service) {
 // The nodes of a service, null when nothing is known; the path of every call, without a lock or a
 // count while nothing changes. Valid until this thread's next.
 const Selector::Nodes* Selector::NodesOf(std::string_view service) {
-  const auto find = [&](const Contents& contents) -> const Nodes* {
-    const auto nodes = contents.services.find(ToAbsl(service));
-    return nodes == contents.services.end() ? nullptr : nodes->second.get();
-  };
   const Contents& contents = table_->published.Read();
-  const Nodes* const nodes = find(contents);
+  const Nodes* const nodes = contents.Find(service);
   if (contents.cache_version == cache_->version() &&
       contents.own_version == table_->own_version.load(std::memory_order_acquire)) {
     if (nodes != nullptr) [[likely]]
@@ -309,7 +321,7 @@ const Selector::Nodes* Selector::NodesOf(std::string_view service) {
     if (SnapshotOf(service, nullptr) == nullptr) return nullptr;  // nothing is known
   }
   Refresh(service);
-  return find(table_->published.Read());
+  return table_->published.Read().Find(service);
 }
 
 absl::StatusOr<Pick> Selector::Select(std::string_view service, const SelectOptions& options,

@@ -49,6 +49,21 @@ debug::Record ToMessage(const log::Record& record) {
   return message;
 }
 
+debug::Span ToMessage(const Span& span) {
+  debug::Span message;
+  message.set_trace(ValidUtf8(span.trace));
+  message.set_id(span.id);
+  message.set_parent(ValidUtf8(span.parent));
+  message.set_name(ValidUtf8(span.name));
+  message.set_started(static_cast<uint64_t>(absl::ToUnixNanos(span.started)));
+  message.set_duration(static_cast<uint64_t>(absl::ToInt64Nanoseconds(span.duration)));
+  message.set_type(span.outbound ? debug::OUTBOUND : debug::INBOUND);
+  auto& metadata = *message.mutable_metadata();
+  if (!span.node.empty()) metadata["node"] = ValidUtf8(span.node);
+  if (!span.error.empty()) metadata["error"] = ValidUtf8(span.error);
+  return message;
+}
+
 using Records = std::vector<std::shared_ptr<const log::Record>>;
 
 // What a request asks for of the records that are kept.
@@ -75,6 +90,7 @@ struct DebugEndpoints::State {
   };
 
   std::shared_ptr<selector::Selector> selector;
+  std::shared_ptr<const Traces> traces;
   absl::Time started = Clock::Real().Now();
   std::atomic<bool> stopping = false;
   Counts counts[kLanes];
@@ -126,9 +142,11 @@ class DebugEndpoints::Answers final : public debug::DebugHandler {
     }
   }
 
-  Task<absl::Status> Trace(const Context&, const debug::TraceRequest&,
-                           debug::TraceResponse&) override {
-    co_return errors::NotImplemented("debug", "this service keeps no traces");
+  Task<absl::Status> Trace(const Context&, const debug::TraceRequest& request,
+                           debug::TraceResponse& response) override {
+    for (const auto& span : state_->traces->Read(request.id()))
+      *response.add_spans() = ToMessage(*span);
+    co_return absl::OkStatus();
   }
 
   Task<absl::Status> Nodes(const Context&, const debug::NodesRequest& request,
@@ -145,9 +163,11 @@ class DebugEndpoints::Answers final : public debug::DebugHandler {
   const std::shared_ptr<State> state_;
 };
 
-DebugEndpoints::DebugEndpoints(std::shared_ptr<selector::Selector> selector)
+DebugEndpoints::DebugEndpoints(std::shared_ptr<selector::Selector> selector,
+                               std::shared_ptr<const Traces> traces)
     : state_(std::make_shared<State>()) {
   state_->selector = std::move(selector);
+  state_->traces = std::move(traces);
   log::KeepRecords();
 }
 

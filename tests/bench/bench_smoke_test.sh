@@ -12,7 +12,7 @@ figures() {
 }
 
 quick="--benchmark_min_time=0.001 --benchmark_repetitions=1 --benchmark_report_aggregates_only=false"
-figures 18 tests/bench/selector_bench $quick  # strategies × numbers of nodes × threads
+figures 18 tests/bench/selector_bench --go= $quick  # strategies × numbers of nodes × threads
 figures 32 tests/bench/balance_sim --calls=2000  # mixes × strategies × percentiles
 figures 24 tests/bench/codec_bench $quick     # codecs × directions × sizes × (ours, protobuf's, ratio)
 figures 60 tests/bench/rpc_overhead --rounds=1 --seconds=0.3

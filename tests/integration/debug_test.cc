@@ -153,10 +153,39 @@ TEST_P(Debug, NodesTellsWhatTheProcessKnowsOfWhatItCalls) {
   EXPECT_FALSE(nodes->nodes(0).has_ejection());
 }
 
-TEST_P(Debug, TraceIsNotImplementedAndSaysSo) {
+TEST_P(Debug, TraceTellsWhichCallCausedWhich) {
+  const helloworld::GreeterService itself("helloworld", service_->client());
+  ASSERT_THAT(BlockOn(itself.Hello(Context(), Named("x"))), IsOk());
   const auto trace = BlockOn(debug_.Trace(Context(), {}));
-  EXPECT_THAT(trace, StatusIs(absl::StatusCode::kUnimplemented));
-  EXPECT_THAT(errors::FromStatus(trace.status()).detail, HasSubstr("no traces"));
+  ASSERT_THAT(trace, IsOk());
+  ASSERT_EQ(trace->spans_size(), 2);  // what ended first comes first
+  const debug::Span& taken = trace->spans(0);
+  const debug::Span& made = trace->spans(1);
+  EXPECT_EQ(taken.type(), debug::INBOUND);
+  EXPECT_EQ(made.type(), debug::OUTBOUND);
+  EXPECT_EQ(taken.name(), "helloworld.Greeter.Hello");
+  EXPECT_EQ(made.name(), "helloworld.Greeter.Hello");
+  EXPECT_EQ(taken.trace(), made.trace());
+  EXPECT_EQ(taken.parent(), made.id());
+  EXPECT_EQ(made.parent(), "");
+  EXPECT_EQ(made.metadata().at("node"), service_.node_id());
+  EXPECT_GE(taken.started(), made.started());
+  EXPECT_LE(taken.started() + taken.duration(), made.started() + made.duration());
+}
+
+TEST_P(Debug, TraceGoesOnWithWhatTheCallerSaysAndTellsErrors) {
+  Context ctx = WithMetadata(Context(), headers::kTraceId, "a-trace");
+  ctx = WithMetadata(ctx, headers::kSpanId, "a-span");
+  EXPECT_THAT(BlockOn(greeter_.Fail(ctx, {})), Not(IsOk()));
+  ASSERT_THAT(BlockOn(greeter_.Hello(Context(), Named("x"))), IsOk());
+  debug::TraceRequest request;
+  request.set_id("a-trace");
+  const auto trace = BlockOn(debug_.Trace(Context(), request));
+  ASSERT_THAT(trace, IsOk());
+  ASSERT_EQ(trace->spans_size(), 1);
+  EXPECT_EQ(trace->spans(0).name(), "helloworld.Greeter.Fail");
+  EXPECT_EQ(trace->spans(0).parent(), "a-span");
+  EXPECT_THAT(trace->spans(0).metadata().at("error"), Not(::testing::IsEmpty()));
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, Debug, ::testing::Values("grpc", "rpc"),

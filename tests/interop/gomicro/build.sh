@@ -13,7 +13,7 @@ go=$("$here/../find_go.sh")
 
 for version in v5 v4; do
   programs=(./service ./client)
-  if [[ "$version" == v5 ]]; then programs+=(./bench ./discovery); fi
+  if [[ "$version" == v5 ]]; then programs+=(./bench ./discovery ./selector); fi
   work=$folder/$version
   mkdir -p "$work/bin"
   rm -rf "$work/src"

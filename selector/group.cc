@@ -66,4 +66,10 @@ NodeState* Group::TakeTrial() const {
   return nullptr;
 }
 
+bool Group::AwaitsTrial() const {
+  return std::any_of(on_trial_.begin(), on_trial_.end(), [](const Candidate& candidate) {
+    return candidate.state->phase() == NodeState::kOnTrial;
+  });
+}
+
 }  // namespace micro::selector

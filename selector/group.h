@@ -22,8 +22,8 @@ class Group {
   const Candidates& all() const { return all_; }
   bool empty() const { return all_.empty(); }
 
-  // Whether a node is not left out.
-  bool has_usable() const { return has_usable_; }
+  // Whether a node is not left out, or one that was waits for the call that tries it.
+  bool TakesCalls() const { return has_usable_ || AwaitsTrial(); }
 
   // The node for a call; the group is not empty.
   NodeState& Choose(const CallInfo& call) const {
@@ -35,6 +35,7 @@ class Group {
 
  private:
   NodeState* TakeTrial() const;
+  bool AwaitsTrial() const;
 
   const Candidates all_;
   Candidates chosen_;    // what the picker chooses among

@@ -107,10 +107,10 @@ struct Selector::Nodes {
 };
 
 // The version's nodes that a call goes to, by weight; null: there are none of any. A version whose
-// nodes are all left out is passed over while another has some.
+// nodes are all left out is passed over while another has some, but for the call that tries one.
 const Group* Selector::Nodes::Ruled::Choose(const CallInfo& call) const {
   const auto takes = [&](const Group& route, bool usable) {
-    return usable ? route.has_usable() : !route.empty();
+    return usable ? route.TakesCalls() : !route.empty();
   };
   for (const bool usable : {true, false}) {
     double sum = 0;

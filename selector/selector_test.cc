@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <optional>
 #include <thread>
 
 #include "core/async.h"
@@ -390,6 +391,23 @@ TEST_F(TrafficTest, LeavesAVersionWhoseNodesAreLeftOut) {
   Set("[{route: [{version: 1, weight: 1}, {version: 2, weight: 1000}]}]");
   world_.MarkForLong("c");
   EXPECT_THAT(world_.Count(100), UnorderedElementsAre(Key("a"), Key("b")));
+}
+
+TEST(TrafficTrial, BringsAVersionBackWhoseNodesWereAllLeftOut) {
+  World world("random", {.unreachable_for = absl::Milliseconds(1)});
+  world.Register(Greeter("1", {"a", "b"}));
+  world.RegisterAndDiscover(Greeter("2", {"c"}));
+  world.selector.SetTraffic(
+      Traffic("[{route: [{version: 1, weight: 1}, {version: 2, weight: 1000}]}]"));
+  world.End(Only("c"), absl::UnavailableError("refused"), /*unreachable=*/true);
+  std::optional<Pick> trial;
+  ASSERT_TRUE(Eventually([&] {
+    trial = *world.selector.Select("greeter", {});
+    return trial->node().id == "c";
+  }));
+  EXPECT_THAT(world.Count(100), UnorderedElementsAre(Key("a"), Key("b"))) << "while it is tried";
+  trial->Done(absl::OkStatus());
+  EXPECT_GT(world.Count(100)["c"], 50);
 }
 
 TEST_F(TrafficTest, StaysWithTheRuleWhenACallIsTriedAgain) {

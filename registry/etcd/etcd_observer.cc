@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/async.h"
+#include "core/clock.h"
 #include "core/log.h"
 #include "core/status_macros.h"
 #include "registry/etcd/etcd_backoff.h"
@@ -31,12 +32,13 @@ absl::Status Refusal(const etcd::WatchResponse& response) {
 }  // namespace
 
 EtcdObserver::EtcdObserver(EtcdClient& client, EtcdReader& reader, std::string service,
-                           Context life)
+                           Context life, absl::Duration grace)
     : client_(client),
       reader_(reader),
       service_(std::move(service)),
       key_(service_.empty() ? reader.prefix() : EtcdServiceKey(reader.prefix(), service_)),
-      life_(std::move(life)) {}
+      life_(std::move(life)),
+      grace_(grace) {}
 
 Task<absl::Status> EtcdObserver::Begin(Context ctx) {
   CO_ASSIGN_OR_RETURN(const etcd::RangeResponse listing, co_await List(ctx, 0));
@@ -88,15 +90,20 @@ Task<absl::Status> EtcdObserver::Resume() {
   if (gone || !IsWhatWasSeen(*listing)) {
     listing = co_await List(life_, 0);
     CO_RETURN_IF_ERROR(listing.status());
-    Replace(SeeAll(*listing));
+    const bool lost = !gone || listing->header().revision() < revision_;  // another history
+    Replace(SeeAll(*listing), lost);
     revision_ = listing->header().revision();
   }
+  EndDoubts();
   co_return co_await Open(life_);
 }
 
 Task<absl::Status> EtcdObserver::Follow() {
   while (true) {
-    CO_ASSIGN_OR_RETURN(const etcd::WatchResponse response, co_await stream_->Recv(life_));
+    // The end of doubts ends the watch: Resume sees to them.
+    const Context ctx =
+        doubted_.empty() ? life_ : WithTimeout(life_, doubts_end_ - Clock::Real().Now());
+    CO_ASSIGN_OR_RETURN(const etcd::WatchResponse response, co_await stream_->Recv(ctx));
     if (response.canceled()) co_return Refusal(response);
     for (const etcd::Event& event : response.events()) Apply(event);
     if (response.events_size() == 0) continue;
@@ -134,17 +141,35 @@ bool EtcdObserver::IsWhatWasSeen(const etcd::RangeResponse& listing) const {
   return true;
 }
 
-void EtcdObserver::Replace(Records records) {
+// `lost`: etcd has forgotten what it had.
+void EtcdObserver::Replace(Records records, bool lost) {
+  if (lost) doubts_end_ = Clock::Real().Now() + grace_;
   for (const auto& [key, before] : seen_) {
-    if (!records.contains(key)) Tell(before.service, std::nullopt);
+    if (records.contains(key) || !before.service.has_value()) continue;
+    if (lost) {
+      doubted_.emplace(key, *before.service);
+    } else {
+      Tell(before.service, std::nullopt);
+    }
   }
   for (const auto& [key, now] : records) {
     const auto before = seen_.find(key);
     const std::optional<Service> was =
-        before == seen_.end() ? std::nullopt : before->second.service;
+        before == seen_.end() ? TakeDoubted(key) : before->second.service;
     if (was != now.service) Tell(was, now.service);
   }
   seen_ = std::move(records);
+}
+
+// What etcd had at the key before it lost it.
+std::optional<Service> EtcdObserver::TakeDoubted(const std::string& key) {
+  const auto node = doubted_.extract(key);
+  return node.empty() ? std::nullopt : std::optional<Service>(node.mapped());
+}
+
+void EtcdObserver::EndDoubts() {
+  if (Clock::Real().Now() < doubts_end_) return;
+  for (const auto& [key, service] : std::exchange(doubted_, {})) Tell(service, std::nullopt);
 }
 
 void EtcdObserver::Apply(const etcd::Event& event) {
@@ -158,7 +183,9 @@ void EtcdObserver::Apply(const etcd::Event& event) {
     return;
   }
   Seen now = See(entry);
-  Tell(known == seen_.end() ? std::nullopt : known->second.service, now.service);
+  const std::optional<Service> was =
+      known == seen_.end() ? TakeDoubted(entry.key()) : known->second.service;
+  Tell(was, now.service);
   seen_.insert_or_assign(entry.key(), std::move(now));
 }
 

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "registry/cache.h"
+#include "registry/etcd/etcd_registry.h"
 #include "registry/etcd/etcd_test_words.h"
 #include "tests/services/tcp_proxy.h"
 
@@ -19,6 +20,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::UnorderedElementsAre;
 
+constexpr absl::Duration kGrace = absl::Milliseconds(300);
 constexpr absl::StatusCode kUnavailable = absl::StatusCode::kUnavailable;
 
 std::set<std::string> NodesOf(Registry& registry, const std::string& name) {
@@ -120,8 +122,27 @@ TEST_F(EtcdOutage, KilledAndBackWithItsDataNobodyHasGone) {
   EXPECT_THAT(follower.gone(), testing::IsEmpty());
 }
 
-TEST_F(EtcdOutage, BackWithoutItsDataAllAreRegisteredAgainAtOnceAndWatchersSeeTheTruth) {
+TEST_F(EtcdOutage, BackWithoutItsDataNobodyHasGoneBeforeAllCouldRegisterAgain) {
   const auto registry = OpenEtcd(options_), other = OpenEtcd(options_);
+  Follower follower(*other, "awaited");
+  RawEtcd(options_).Put(Record("awaited", 1));  // of somebody who takes a while
+  EXPECT_TRUE(Eventually([&] { return follower.nodes().contains("awaited-1"); }));
+  etcd_->Kill();
+  etcd_->Forget();
+  ASSERT_THAT(etcd_->Start(), IsOk());
+  // The watch runs again.
+  ASSERT_THAT(Register(*registry, Record("awaited", 2)), IsOk());
+  EXPECT_TRUE(Eventually([&] { return follower.nodes().contains("awaited-2"); }));
+  EXPECT_THAT(follower.gone(), testing::IsEmpty());
+  RawEtcd(options_).Put(Record("awaited", 1));
+  ASSERT_THAT(Deregister(*registry, Record("awaited", 2)), IsOk());
+  EXPECT_TRUE(Eventually([&] { return !follower.gone().empty(); }));
+  EXPECT_THAT(follower.gone(), ElementsAre("awaited-2"));
+}
+
+TEST_F(EtcdOutage, BackWithoutItsDataAllAreRegisteredAgainAtOnceAndWatchersSeeTheTruth) {
+  const auto registry = NewEtcdRegistry(options_, kGrace).value(),
+             other = NewEtcdRegistry(options_, kGrace).value();
   RawEtcd(options_).Put(Record("lost", 9));  // of somebody who will not come back
   ASSERT_THAT(Register(*registry, Record("lost", 1), absl::Minutes(10)), IsOk());
   ASSERT_THAT(Register(*registry, Record("lost", 2)), IsOk());
@@ -196,7 +217,7 @@ TEST_F(EtcdOutage, AfterACompactionAWatcherIsToldWhatDiffers) {
 TEST_F(EtcdOutage, LostDataIsNoticedEvenWhenEtcdHasGoneOnBeyondItsOldRevision) {
   services::TcpProxy proxy(etcd_->port());
   RawEtcd(options_).Put(Record("overtaken", 1));
-  const auto far = OpenEtcd({.addresses = {proxy.address()}});
+  const auto far = NewEtcdRegistry({.addresses = {proxy.address()}}, kGrace).value();
   const auto watcher = Watch(*far, "overtaken");
   const int64_t revision = RawEtcd(options_).Revision();
   proxy.Cut();

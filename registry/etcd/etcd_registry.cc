@@ -4,6 +4,8 @@
 // request, 5 s by default. A node that was registered with a TTL stays registered as long as the
 // registry lives, whether it is registered again or not: its lease is kept alive, and the node is
 // put back when etcd has lost it. It lapses within the TTL when the process dies.
+#include "registry/etcd/etcd_registry.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -45,8 +47,8 @@ class EtcdWatcher final : public Watcher {
 
 class EtcdRegistry final : public Registry {
  public:
-  EtcdRegistry(std::unique_ptr<EtcdClient> client, const std::string& prefix)
-      : client_(std::move(client)), reader_(prefix), keeper_(*client_, prefix) {
+  EtcdRegistry(std::unique_ptr<EtcdClient> client, const std::string& prefix, absl::Duration grace)
+      : client_(std::move(client)), reader_(prefix), keeper_(*client_, prefix), grace_(grace) {
     std::tie(life_, end_) = WithCancel(Context());
   }
   ~EtcdRegistry() override {
@@ -88,7 +90,8 @@ class EtcdRegistry final : public Registry {
   Task<absl::StatusOr<std::unique_ptr<Watcher>>> Watch(Context ctx, WatchOptions options) override {
     CO_RETURN_IF_ERROR(ctx.status());
     auto [life, cancel] = WithCancel(life_);
-    auto observer = std::make_shared<EtcdObserver>(*client_, reader_, options.service, life);
+    auto observer =
+        std::make_shared<EtcdObserver>(*client_, reader_, options.service, life, grace_);
     CO_RETURN_IF_ERROR(co_await observer->Begin(ctx));
     auto watcher = std::make_unique<EtcdWatcher>(observer->NewWatcher(), std::move(cancel));
     Spawn(observers_, EtcdObserver::Run(std::move(observer)));
@@ -119,18 +122,21 @@ class EtcdRegistry final : public Registry {
   const std::unique_ptr<EtcdClient> client_;
   EtcdReader reader_;
   EtcdKeeper keeper_;
+  const absl::Duration grace_;
   Context life_;  // of the observers
   CancelFunction end_;
   TaskScope observers_;
 };
 
-MICRO_PLUGIN(Registry, "etcd",
-             [](const Options& options) -> absl::StatusOr<std::unique_ptr<Registry>> {
-               RETURN_IF_ERROR(
-                   RefuseUnused("etcd", options, {"username", "password", "tls", "prefix"}));
-               ASSIGN_OR_RETURN(std::unique_ptr<EtcdClient> client, EtcdClient::New(options));
-               return std::make_unique<EtcdRegistry>(std::move(client), EtcdPrefix(options.prefix));
-             });
+MICRO_PLUGIN(Registry, "etcd", [](const Options& options) { return NewEtcdRegistry(options); });
 
 }  // namespace
+
+absl::StatusOr<std::unique_ptr<Registry>> NewEtcdRegistry(const Options& options,
+                                                          absl::Duration grace) {
+  RETURN_IF_ERROR(RefuseUnused("etcd", options, {"username", "password", "tls", "prefix"}));
+  ASSIGN_OR_RETURN(std::unique_ptr<EtcdClient> client, EtcdClient::New(options));
+  return std::make_unique<EtcdRegistry>(std::move(client), EtcdPrefix(options.prefix), grace);
+}
+
 }  // namespace micro::registry

@@ -1,21 +1,19 @@
 // The caller of the interop contract: one call, or many of the same. README.md tells what each
 // prints.
-#include <algorithm>
 #include <cstdio>
 #include <map>
 
 #include "core/async.h"
 #include "core/errors.h"
-#include "core/mutex.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
-#include "core/task_scope.h"
 #include "micro/debug/debug.micro.h"
 #include "micro/debug/nodes.h"
 #include "micro/service.h"
 #include "registry/service_json.h"
 #include "selector/report_text.h"
 #include "tests/interop/greeter.micro.h"
+#include "tests/interop/repeated_calls.h"
 
 namespace {
 
@@ -26,8 +24,8 @@ struct Settings {
   std::string call = "hello", service = "helloworld", content_type, name = "John";
   int64_t ms = 100, n = 3, gap_ms = 0, size = 32, repeat = 1;
   double rate = 0;
-  bool times = false;
-  bool nodes = false;
+  bool times = false, nodes = false;
+  absl::Duration timeline = absl::ZeroDuration();
   std::string of;
   absl::Duration deadline = absl::ZeroDuration();
   std::vector<std::string> meta, nums = {"1", "2", "3"}, text = {"a", "b"};
@@ -208,61 +206,6 @@ class Caller {
   micro::CallOptions options_;
 };
 
-// The same call many times, `rate` a second (0: one after the other), and what became of them.
-class Repeater {
- public:
-  explicit Repeater(Caller& caller) : caller_(caller) {}
-
-  Task<bool> Run(Context ctx, int64_t repeat, double rate, bool prints_times) {
-    micro::TaskScope scope;
-    const absl::Time start = micro::Clock::Real().Now();
-    for (int64_t i = 0; i < repeat; ++i) {
-      if (rate > 0) {
-        const absl::Duration wait =
-            start + absl::Seconds(static_cast<double>(i) / rate) - micro::Clock::Real().Now();
-        if (wait > absl::ZeroDuration()) (void)co_await micro::Sleep(ctx, wait);
-        micro::Spawn(scope, One(ctx));
-      } else {
-        co_await One(ctx);
-      }
-    }
-    co_await scope.Done();
-    micro::MutexLock lock(mutex_);
-    int64_t failed = 0;
-    for (const auto& [error, count] : errors_) failed += count;
-    std::printf("sent=%lld ok=%lld failed=%lld\n", static_cast<long long>(repeat),
-                static_cast<long long>(repeat - failed), static_cast<long long>(failed));
-    if (std::vector<absl::Duration> times = times_; prints_times && !times.empty()) {
-      std::sort(times.begin(), times.end());
-      const auto at = [&](size_t percent) {
-        return absl::ToDoubleMilliseconds(times[(times.size() - 1) * percent / 100]);
-      };
-      std::printf("p50_ms=%.3f p99_ms=%.3f\n", at(50), at(99));
-    }
-    for (const auto& [error, count] : errors_)
-      std::printf("%lld × %s\n", static_cast<long long>(count), error.c_str());
-    co_return failed == 0;
-  }
-
- private:
-  Task<void> One(Context ctx) {
-    const absl::Time start = micro::Clock::Real().Now();
-    const absl::StatusOr<std::string> lines = co_await caller_.Call(ctx);
-    const absl::Duration took = micro::Clock::Real().Now() - start;
-    micro::MutexLock lock(mutex_);
-    if (lines.ok()) {
-      times_.push_back(took);
-      co_return;
-    }
-    ++errors_[micro::errors::ToText(lines.status())];
-  }
-
-  Caller& caller_;
-  micro::Mutex mutex_;
-  std::map<std::string, int64_t> errors_ ABSL_GUARDED_BY(mutex_);
-  std::vector<absl::Duration> times_ ABSL_GUARDED_BY(mutex_);  // of calls that went well
-};
-
 bool Print(const absl::StatusOr<std::string>& lines) {
   std::printf("%s\n", lines.ok() ? lines->substr(0, lines->size() - 1).c_str()
                                  : micro::errors::ToText(lines.status()).c_str());
@@ -273,9 +216,11 @@ bool Print(const absl::StatusOr<std::string>& lines) {
 
 int main(int argc, char** argv) {
   Settings s;
+  interop::RepeatedCalls repeated;
   auto service = micro::NewService(
       {.name = "interop-client",
        .description = "Makes one call of the interop contract.",
+       .call_wrappers = {repeated.Recorder()},
        .flags = {
            {"call", &s.call,
             "hello, fail, sleep, echo, meta, count, sum, chat, list, nodes … [hello]"},
@@ -292,7 +237,10 @@ int main(int argc, char** argv) {
            {"text", &s.text, "of chat [a,b]"},
            {"repeat", &s.repeat, "how many calls [1]"},
            {"rate", &s.rate, "calls a second, with --repeat [one after the other]"},
-           {"times", &s.times, "print percentiles of the calls' times, with --repeat"},
+           {"times", &s.times,
+            "print percentiles of the calls' times, of all and by node, with --repeat"},
+           {"timeline", &s.timeline,
+            "print what became of the calls of each period of this length, with --repeat"},
            {"nodes", &s.nodes, "print at the end what is known of the service's nodes"},
            {"of", &s.of, "of nodes: a service that tells what it knows [the client itself]"}}});
   service->Init(&argc, argv);
@@ -300,7 +248,12 @@ int main(int argc, char** argv) {
   Caller caller(s, *service);
   bool ok = true;
   if (s.repeat > 1) {
-    ok = micro::BlockOn(Repeater(caller).Run(Context(), s.repeat, s.rate, s.times));
+    const auto call = [&](Context ctx) -> Task<absl::Status> {
+      co_return (co_await caller.Call(std::move(ctx))).status();
+    };
+    ok = micro::BlockOn(repeated.Run(
+        Context(), {.repeat = s.repeat, .rate = s.rate, .times = s.times, .timeline = s.timeline},
+        call));
   } else {
     ok = Print(micro::BlockOn(caller.Call(Context())));
   }

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -26,6 +27,14 @@ sockaddr_in Loopback(int port) {
 bool Readable(int fd) {
   pollfd polled{.fd = fd, .events = POLLIN, .revents = 0};
   return poll(&polled, 1, kLookAround) > 0;
+}
+
+void DropPackets(int fd, bool drop) {
+  sock_filter none = BPF_STMT(BPF_RET | BPF_K, 0);
+  const sock_fprog program{.len = 1, .filter = &none};
+  // Detaching fails where nothing is attached.
+  (void)setsockopt(fd, SOL_SOCKET, drop ? SO_ATTACH_FILTER : SO_DETACH_FILTER, &program,
+                   sizeof(program));
 }
 
 }  // namespace
@@ -62,7 +71,22 @@ void TcpProxy::Cut() {
   while (open_ > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 void TcpProxy::Freeze() { mode_ = Mode::kFreeze; }
-void TcpProxy::Mend() { mode_ = Mode::kPass; }
+void TcpProxy::Vanish() {
+  mode_ = Mode::kFreeze;
+  SetDeaf(true);
+}
+void TcpProxy::Mend() {
+  SetDeaf(false);
+  mode_ = Mode::kPass;
+}
+
+// Whether the kernel drops what comes to the clients' ends before TCP sees it.
+void TcpProxy::SetDeaf(bool deaf) {
+  MutexLock lock(mutex_);
+  deaf_ = deaf;
+  DropPackets(listener_, deaf);
+  for (const int near : near_) DropPackets(near, deaf);
+}
 
 void TcpProxy::Accept() {
   while (!ending_) {
@@ -77,6 +101,11 @@ void TcpProxy::Accept() {
 
 void TcpProxy::Serve(int near) {
   ++open_;
+  {
+    MutexLock lock(mutex_);
+    near_.insert(near);
+    DropPackets(near, deaf_);
+  }
   const int cuts = cuts_;
   const int far = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const sockaddr_in address = Loopback(port_);
@@ -90,6 +119,10 @@ void TcpProxy::Serve(int near) {
       if (sides[0].revents != 0 && !Pass(near, far)) break;
       if (sides[1].revents != 0 && !Pass(far, near)) break;
     }
+  }
+  {
+    MutexLock lock(mutex_);
+    near_.erase(near);
   }
   close(near);
   close(far);

@@ -6,9 +6,12 @@
 //   proxy.Mend();
 //   proxy.Freeze();   // connections stay, new ones are taken, and nothing passes any more
 //   proxy.Mend();
+//   proxy.Vanish();   // as a machine that lost its power: no packet is taken or answered any more,
+//   proxy.Mend();     // not even one that opens a connection
 #pragma once
 
 #include <atomic>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -29,6 +32,7 @@ class TcpProxy {
 
   void Cut();  // returns when the connections are broken
   void Freeze();
+  void Vanish();
   void Mend();
 
   // How many connections have been made to it.
@@ -36,6 +40,7 @@ class TcpProxy {
 
  private:
   enum class Mode { kPass, kCut, kFreeze };
+  void SetDeaf(bool deaf);
   void Accept();
   void Serve(int near);
   bool Pass(int from, int to);
@@ -49,6 +54,8 @@ class TcpProxy {
   std::atomic<int> connections_ = 0;
   std::atomic<int> open_ = 0;
   Mutex mutex_;
+  bool deaf_ ABSL_GUARDED_BY(mutex_) = false;
+  std::set<int> near_ ABSL_GUARDED_BY(mutex_);  // the clients' ends that are open
   std::vector<std::thread> threads_ ABSL_GUARDED_BY(mutex_);
   std::thread acceptor_;
 };

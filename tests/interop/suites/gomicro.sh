@@ -117,7 +117,7 @@ checks() {
   check chat 0 "a${end}b" --call=chat "$type"
   check "unknown endpoint" 1 "error id=\".*\" $nosuch" --call=nosuch "$type"
   if [[ "$3" == json ]]; then return; fi
-  if [[ "$2" == "go->cpp" ]]; then check debug 0 "health ok${end}stats true true true${end}log true${end}trace true" --call=debug; fi
+  if [[ "$2" == "go->cpp" ]]; then check debug 0 "health ok${end}stats true true true${end}log true" --call=debug; fi
   check list 0 "(.*${end})?service $service${end}.*\"name\":\"$service\".*127\.0\.0\.1:.*" --call=list
   check "unknown service" 1 "error id=\"go.micro.client\" code=500 detail=\"service $service-nosuch: not found\" .*" \
     --call=hello --service="$service-nosuch"

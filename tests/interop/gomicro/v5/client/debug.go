@@ -8,8 +8,6 @@ import (
 
 	"go-micro.dev/v5/client"
 	debug "go-micro.dev/v5/debug/proto"
-	"go-micro.dev/v5/debug/trace"
-	"interop/helloworld"
 )
 
 // askDebug asks the debug handler of a service, by go-micro's own generated client, and tells what of each answer is as it should be.
@@ -43,21 +41,9 @@ func askDebug(ctx context.Context, service string, c client.Client) ([]string, e
 			return nil, fmt.Errorf("an empty record: %v", record)
 		}
 	}
-	id := fmt.Sprintf("interop-%d", time.Now().UnixNano())
-	traced := trace.ToContext(ctx, id, "caller")
-	if _, err := helloworld.NewGreeterService(service, c).Hello(traced, &helloworld.HelloRequest{Name: "trace"}); err != nil {
-		return nil, err
-	}
-	kept, err := peer.Trace(ctx, &debug.TraceRequest{Id: id})
-	if err != nil {
-		return nil, err
-	}
-	traceOk := len(kept.Spans) == 1 && kept.Spans[0].Parent == "caller" && kept.Spans[0].Name == service+".Greeter.Hello" &&
-		kept.Spans[0].Type == debug.SpanType_INBOUND && kept.Spans[0].Duration > 0
 	return []string{
 		"health " + health.Status,
 		fmt.Sprintf("stats %t %t %t", recent, stats.Memory > 1<<20 && stats.Threads > 1, stats.Requests > 0),
 		fmt.Sprintf("log %t", records <= 5),
-		fmt.Sprintf("trace %t", traceOk),
 	}, nil
 }

@@ -21,7 +21,7 @@ using Waiter = std::shared_ptr<OneShot<bool>>;
 // One followed service.
 struct Entry {
   SnapshotPtr snapshot;  // null until the registry has answered
-  absl::Status failure;  // of the last lookup, while there is no snapshot
+  Outage outage;         // without lookups: the registry answers
   absl::Time looked_up = absl::InfinitePast();
   bool asking = true;           // a lookup is under way
   bool used = true;             // since the last lookup
@@ -88,6 +88,7 @@ void Cache::State::Publish(Entry& entry, std::vector<Service> services, absl::Ti
                            absl::Status status) {
   entry.snapshot =
       std::make_shared<const Snapshot>(Snapshot{std::move(services), confirmed, std::move(status)});
+  if (entry.snapshot->registry_status.ok()) entry.outage = {};
   version.fetch_add(1, std::memory_order_acq_rel);
 }
 
@@ -136,12 +137,12 @@ Task<void> Cache::State::Lookup(std::string service) {
     if (absl::IsNotFound(found.status())) found = std::vector<Service>();
     if (found.ok()) {
       std::erase_if(*found, [](const Service& s) { return s.nodes.empty(); });
-      entry.failure = absl::OkStatus();
       Publish(entry, *std::move(found), now, absl::OkStatus());
-    } else if (entry.snapshot != nullptr) {
-      Publish(entry, entry.snapshot->services, entry.snapshot->confirmed, found.status());
     } else {
-      entry.failure = found.status();
+      if (entry.outage.lookups++ == 0) entry.outage.since = now;
+      entry.outage.cause = found.status();
+      if (entry.snapshot != nullptr)
+        Publish(entry, entry.snapshot->services, entry.snapshot->confirmed, found.status());
     }
     waiters.swap(entry.waiters);
   }
@@ -249,10 +250,7 @@ Task<absl::StatusOr<std::shared_ptr<const Snapshot>>> Cache::Get(Context ctx, st
           co_return known.snapshot;
         const bool fresh = Clock::Real().Now() - known.looked_up < state->options.retry_after;
         if (!known.asking && (waited || fresh)) {
-          if (!known.failure.ok()) co_return known.failure;
-          if (known.snapshot != nullptr && !known.snapshot->registry_status.ok()) {
-            co_return known.snapshot->registry_status;
-          }
+          if (known.outage.lookups > 0) co_return known.outage.cause;
           co_return absl::NotFoundError(fmt::format("service {}: not found", service));
         }
         if (!known.asking) {
@@ -268,6 +266,13 @@ Task<absl::StatusOr<std::shared_ptr<const Snapshot>>> Cache::Get(Context ctx, st
     const absl::StatusOr<bool> answered = co_await Await(ctx, std::move(waiter));
     if (!answered.ok()) co_return answered.status();
   }
+}
+
+std::optional<Outage> Cache::OutageOf(std::string_view service) const {
+  MutexLock lock(state_->mutex);
+  const auto entry = state_->entries.find(service);
+  if (entry == state_->entries.end() || entry->second.outage.lookups == 0) return std::nullopt;
+  return entry->second.outage;
 }
 
 void Cache::Observe(Observer observer) {

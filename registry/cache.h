@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,7 @@
 #include "absl/time/time.h"
 #include "core/context.h"
 #include "core/task.h"
+#include "registry/outage.h"
 #include "registry/registry.h"
 
 namespace micro::registry {
@@ -55,6 +57,10 @@ class Cache {
   // What is known, once the registry has answered. NOT_FOUND: it knows no node. UNAVAILABLE: it
   // cannot be asked and nothing was known before.
   Task<absl::StatusOr<std::shared_ptr<const Snapshot>>> Get(Context ctx, std::string service);
+
+  // Since when the registry does not answer for a service that is followed; none: it does, or nobody
+  // has asked.
+  std::optional<Outage> OutageOf(std::string_view service) const;
 
   // Calls `observer` with each new snapshot of any followed service, from now on and until Stop, on
   // the thread that made the change: it must not wait, nor ask the cache. Two changes that come at

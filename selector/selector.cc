@@ -461,6 +461,7 @@ Plight Selector::PlightOf(std::string_view service, const SelectOptions& options
   const absl::Time now = table_->clock.Now();
   Plight plight{.ejected = EjectedText(nodes->CandidatesFor(call, options.filters),
                                        nodes->states.size(), *nodes->health, now)};
+  if (!plight.ejected.empty()) cache_->Confirm(service);  // there may be others
   if (nodes->snapshot->registry_status.ok()) return plight;
   if (const std::optional<registry::Outage> outage = cache_->OutageOf(service)) {
     plight.age = fmt::format("nodes as of {} ago: {}", ShortText(now - nodes->snapshot->confirmed),

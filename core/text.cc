@@ -34,4 +34,12 @@ std::string ValidUtf8(std::string_view text) {
   return nlohmann::json::parse(json).get<std::string>();
 }
 
+std::string ShortText(absl::Duration duration) {
+  const absl::Duration unit = duration < absl::Milliseconds(1) ? absl::Microseconds(1)
+                              : duration < absl::Seconds(1)    ? absl::Microseconds(100)
+                              : duration < absl::Minutes(1)    ? absl::Milliseconds(100)
+                                                               : absl::Seconds(1);
+  return absl::FormatDuration(absl::Trunc(duration, unit));
+}
+
 }  // namespace micro

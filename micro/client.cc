@@ -13,6 +13,7 @@
 #include "core/plugin_table.h"
 #include "core/random.h"
 #include "core/status_macros.h"
+#include "micro/call_error.h"
 #include "micro/hedged_call.h"
 #include "micro/retry_budget.h"
 #include "micro/warm_up.h"
@@ -20,19 +21,6 @@
 
 namespace micro {
 namespace {
-
-absl::Status ClientError(std::string detail, absl::StatusCode code, int micro_code = 500) {
-  return errors::ToStatus({.id = std::string(errors::kClientId),
-                           .code = micro_code,
-                           .detail = std::move(detail),
-                           .status = ""},
-                          code);
-}
-
-absl::Status TimedOut(const absl::Status& ended) {
-  return ClientError(fmt::format("call timeout: {}", std::string(ended.message())), ended.code(),
-                     408);
-}
 
 // Fills what the call leaves open by what its policy says.
 void Complete(CallOptions& options, const CallPolicy& policy) {
@@ -44,19 +32,6 @@ void Complete(CallOptions& options, const CallPolicy& policy) {
   if (!options.max_hedges) options.max_hedges = policy.max_hedges;
   if (!options.backoff) options.backoff = policy.backoff;
   if (!options.retry) options.retry = policy.retry;
-}
-
-// The last error of a call that there is no budget to try again.
-absl::Status NotTriedAgain(const absl::Status& failure, std::string_view service) {
-  errors::Error error = errors::FromStatus(failure);
-  error.detail += fmt::format(
-      " (not tried again: the retry budget of service {} is spent, flag --client_retry_budget)",
-      service);
-  absl::Status told = errors::ToStatus(std::move(error), failure.code());
-  failure.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) {
-    if (!told.GetPayload(url).has_value()) told.SetPayload(url, payload);
-  });
-  return told;
 }
 
 // A stream that reports its end to the selector.
@@ -144,7 +119,8 @@ class SelectingClient final : public Client {
       if (options.trailer != nullptr) *options.trailer = {};
       if (const absl::Duration pause = backoff(request, attempt); pause > absl::ZeroDuration()) {
         // Waiting past the deadline helps nobody: the last error is the better answer.
-        if (attempt > 0 && pause >= ctx.remaining()) co_return failure;
+        if (attempt > 0 && pause >= ctx.remaining())
+          co_return Explained(failure, ctx, request, options);
         const absl::Status slept = co_await Sleep(ctx, pause);
         if (!slept.ok()) co_return TimedOut(slept);
       }
@@ -181,11 +157,11 @@ class SelectingClient final : public Client {
                       : co_await (*wire)->Call(WithTimeout(ctx, limit), node, typed, response);
       }
       if (!hedged && pick.has_value()) pick->Done(failure, IsUnsent(failure));
-      if (failure.ok() || attempt >= retries || !retry(request, attempt, failure))
-        co_return failure;
-      if (const absl::Status ended = ctx.status(); !ended.ok()) co_return failure;
+      if (failure.ok()) co_return failure;
+      if (attempt >= retries || !retry(request, attempt, failure) || !ctx.status().ok())
+        co_return Explained(failure, ctx, request, options);
       if (budget != nullptr && !IsUnsent(failure) && !budget->Withdraw())
-        co_return NotTriedAgain(failure, request.service);
+        co_return NotTriedAgain(Explained(failure, ctx, request, options), request.service);
       if (!hedged) options.select.avoid.push_back(node.id);
     }
   }
@@ -225,7 +201,7 @@ class SelectingClient final : public Client {
     }
     if (!status.ok()) {
       if (pick.has_value()) pick->Done(status, IsUnsent(status));
-      co_return status;
+      co_return Explained(status, ctx, request, options);
     }
     co_return std::make_unique<PickedStream>(std::move(raw), std::move(pick));
   }
@@ -377,8 +353,7 @@ class SelectingClient final : public Client {
                                                    absl::StatusOr<selector::Pick> pick) {
     if (absl::IsFailedPrecondition(pick.status())) {
       const absl::Status found = co_await selector_->Discover(ctx, std::string(request.service));
-      if (const absl::Status ended = ctx.status(); !found.ok() && !ended.ok())
-        co_return TimedOut(ended);
+      if (!found.ok() && !ctx.status().ok()) co_return TimedOut(found);
       if (!found.ok()) co_return ClientError(std::string(found.message()), found.code());
       pick = selector_->Select(request.service, select,
                                {.endpoint = request.method.endpoint, .metadata = &ctx.metadata()});
@@ -387,9 +362,21 @@ class SelectingClient final : public Client {
                               absl::StatusCode::kNotFound);
       }
     }
-    if (!pick.ok())
-      co_return ClientError(std::string(pick.status().message()), pick.status().code());
+    if (!pick.ok()) {
+      co_return Explained(ClientError(std::string(pick.status().message()), pick.status().code()),
+                          ctx, request, {.select = select});
+    }
     co_return pick;
+  }
+
+  // The error of a call's last attempt, with what is known of the nodes that it could have gone to.
+  absl::Status Explained(const absl::Status& failure, const Context& ctx, const Request& request,
+                         const CallOptions& options) const {
+    if (!options.addresses.empty() || !MayBeForLackOfNodes(failure)) return failure;
+    const selector::Plight plight =
+        selector_->PlightOf(request.service, options.select,
+                            {.endpoint = request.method.endpoint, .metadata = &ctx.metadata()});
+    return WithPlight(failure, request.service, plight);
   }
 
   const ClientOptions options_;

@@ -11,6 +11,7 @@
 #include "core/mutex.h"
 #include "core/random.h"
 #include "core/task_scope.h"
+#include "core/text.h"
 
 namespace micro::registry {
 namespace {
@@ -20,8 +21,9 @@ using Waiter = std::shared_ptr<OneShot<bool>>;
 
 // One followed service.
 struct Entry {
-  SnapshotPtr snapshot;  // null until the registry has answered
-  absl::Status failure;  // of the last lookup, while there is no snapshot
+  SnapshotPtr snapshot;   // null until the registry has answered
+  Outage outage;          // without lookups: the registry answers
+  bool said_old = false;  // in the log
   absl::Time looked_up = absl::InfinitePast();
   bool asking = true;           // a lookup is under way
   bool used = true;             // since the last lookup
@@ -81,6 +83,7 @@ struct Cache::State {
   uint64_t EventsOf(const std::string& service) const;
   void Publish(Entry& entry, std::vector<Service> services, absl::Time confirmed,
                absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void SayAge(const std::string& service);
   void TellObservers(const std::string& service);
 };
 
@@ -88,6 +91,7 @@ void Cache::State::Publish(Entry& entry, std::vector<Service> services, absl::Ti
                            absl::Status status) {
   entry.snapshot =
       std::make_shared<const Snapshot>(Snapshot{std::move(services), confirmed, std::move(status)});
+  if (entry.snapshot->registry_status.ok()) entry.outage = {};
   version.fetch_add(1, std::memory_order_acq_rel);
 }
 
@@ -110,6 +114,36 @@ uint64_t Cache::State::EventsOf(const std::string& service) const {
   MutexLock lock(mutex);
   const auto entry = entries.find(service);
   return entry == entries.end() ? 0 : entry->second.events;
+}
+
+// Says that a service's nodes have become old, and that they no longer are.
+void Cache::State::SayAge(const std::string& service) {
+  SnapshotPtr snapshot;
+  Outage outage;
+  const absl::Time now = Clock::Real().Now();
+  {
+    MutexLock lock(mutex);
+    const auto place = entries.find(service);
+    if (place == entries.end() || place->second.snapshot == nullptr) return;
+    Entry& entry = place->second;
+    const bool is_confirmed = entry.outage.lookups == 0;
+    const bool is_old = !is_confirmed && !entry.snapshot->services.empty() &&
+                        now - entry.snapshot->confirmed >= options.old_after;
+    if (entry.said_old ? !is_confirmed : !is_old) return;
+    entry.said_old = is_old;
+    snapshot = entry.snapshot;
+    outage = entry.outage;
+  }
+  if (outage.lookups == 0) {
+    return log::Info(
+        "the registry has confirmed a service's nodes again",
+        {{"service", service}, {"nodes", snapshot->node_count()}, {"registry", registry->name()}});
+  }
+  log::Warn("going on with old nodes of a service",
+            {{"service", service},
+             {"nodes", snapshot->node_count()},
+             {"confirmed", ShortText(now - snapshot->confirmed) + " ago"},
+             {"error", ToText(outage, registry->name(), now)}});
 }
 
 // Asks the registry, and lets those who wait go on.
@@ -136,16 +170,17 @@ Task<void> Cache::State::Lookup(std::string service) {
     if (absl::IsNotFound(found.status())) found = std::vector<Service>();
     if (found.ok()) {
       std::erase_if(*found, [](const Service& s) { return s.nodes.empty(); });
-      entry.failure = absl::OkStatus();
       Publish(entry, *std::move(found), now, absl::OkStatus());
-    } else if (entry.snapshot != nullptr) {
-      Publish(entry, entry.snapshot->services, entry.snapshot->confirmed, found.status());
     } else {
-      entry.failure = found.status();
+      if (entry.outage.lookups++ == 0) entry.outage.since = now;
+      entry.outage.cause = found.status();
+      if (entry.snapshot != nullptr)
+        Publish(entry, entry.snapshot->services, entry.snapshot->confirmed, found.status());
     }
     waiters.swap(entry.waiters);
   }
   for (const Waiter& waiter : waiters) waiter->TrySet(true);
+  SayAge(service);
   TellObservers(service);
 }
 
@@ -188,6 +223,7 @@ Task<void> Cache::State::Follow(std::string service) {
           if (services.empty()) entry.looked_up = absl::InfinitePast();
           Publish(entry, std::move(services), Clock::Real().Now(), absl::OkStatus());
         }
+        SayAge(service);
         TellObservers(service);
         continue;
       }
@@ -249,10 +285,7 @@ Task<absl::StatusOr<std::shared_ptr<const Snapshot>>> Cache::Get(Context ctx, st
           co_return known.snapshot;
         const bool fresh = Clock::Real().Now() - known.looked_up < state->options.retry_after;
         if (!known.asking && (waited || fresh)) {
-          if (!known.failure.ok()) co_return known.failure;
-          if (known.snapshot != nullptr && !known.snapshot->registry_status.ok()) {
-            co_return known.snapshot->registry_status;
-          }
+          if (known.outage.lookups > 0) co_return known.outage.cause;
           co_return absl::NotFoundError(fmt::format("service {}: not found", service));
         }
         if (!known.asking) {
@@ -268,6 +301,26 @@ Task<absl::StatusOr<std::shared_ptr<const Snapshot>>> Cache::Get(Context ctx, st
     const absl::StatusOr<bool> answered = co_await Await(ctx, std::move(waiter));
     if (!answered.ok()) co_return answered.status();
   }
+}
+
+void Cache::Confirm(std::string_view service) {
+  {
+    MutexLock lock(state_->mutex);
+    const auto known = state_->entries.find(service);
+    if (state_->stopped || known == state_->entries.end()) return;
+    Entry& entry = known->second;
+    if (entry.asking || Clock::Real().Now() - entry.looked_up < state_->options.confirm_after)
+      return;
+    entry.asking = true;
+  }
+  Spawn(state_->scope, state_->Lookup(std::string(service)));
+}
+
+std::optional<Outage> Cache::OutageOf(std::string_view service) const {
+  MutexLock lock(state_->mutex);
+  const auto entry = state_->entries.find(service);
+  if (entry == state_->entries.end() || entry->second.outage.lookups == 0) return std::nullopt;
+  return entry->second.outage;
 }
 
 void Cache::Observe(Observer observer) {

@@ -6,14 +6,15 @@
 //   auto now = cache.Peek("greeter");                                       // afterwards nothing waits
 //
 // The first Get of a service starts to follow it: a watch carries changes in, and a lookup every
-// `ttl` makes sure. When the registry fails, the last good nodes stay, and the snapshot says since
-// when and why. All methods may be called from any thread. Mirrors go-micro's registry/cache.
+// `ttl` makes sure. When the registry fails, the last good nodes stay, the snapshot says since when
+// and why, and the log says once when they get old, and once when they no longer are. All methods may be called from any thread. Mirrors go-micro's registry/cache.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,7 @@
 #include "absl/time/time.h"
 #include "core/context.h"
 #include "core/task.h"
+#include "registry/outage.h"
 #include "registry/registry.h"
 
 namespace micro::registry {
@@ -31,7 +33,10 @@ struct CacheOptions {
   absl::Duration ttl =
       absl::Minutes(1);  // at most this long between two lookups of a followed service
   absl::Duration retry_after =
-      absl::Seconds(1);        // after a lookup that found nothing, the next one may come
+      absl::Seconds(1);  // after a lookup that found nothing, the next one may come
+  absl::Duration confirm_after = absl::Seconds(5);  // after a lookup, Confirm may lead to the next
+  absl::Duration old_after = absl::Minutes(3);  // nodes that no lookup has confirmed for this long
+                                                // are called old in the log
   size_t max_services = 1024;  // followed at once; one more is refused with RESOURCE_EXHAUSTED
 };
 
@@ -55,6 +60,14 @@ class Cache {
   // What is known, once the registry has answered. NOT_FOUND: it knows no node. UNAVAILABLE: it
   // cannot be asked and nothing was known before.
   Task<absl::StatusOr<std::shared_ptr<const Snapshot>>> Get(Context ctx, std::string service);
+
+  // Has the registry asked for a service that is followed, for its nodes are in doubt; unless that
+  // has happened just now. Never waits.
+  void Confirm(std::string_view service);
+
+  // Since when the registry does not answer for a service that is followed; none: it does, or nobody
+  // has asked.
+  std::optional<Outage> OutageOf(std::string_view service) const;
 
   // Calls `observer` with each new snapshot of any followed service, from now on and until Stop, on
   // the thread that made the change: it must not wait, nor ask the cache. Two changes that come at

@@ -88,8 +88,8 @@ void Health::Eject(Record& record, std::string why, bool unreachable, absl::Time
   record.ejection = {.since = now,
                      .until = now + pause,
                      .why = std::move(why),
-                     .times = record.ejection.times + 1};
-  record.unreachable = unreachable;
+                     .times = record.ejection.times + 1,
+                     .unreachable = unreachable};
   record.node->set_phase(NodeState::kEjected);
   clock_.At(record.ejection.until, [weak = weak_from_this(), node = record.node.get()] {
     if (const auto self = weak.lock()) self->LetTry(node);
@@ -133,7 +133,8 @@ void Health::Succeeded(NodeState& node) {
     node.set_suspected(false);
     const NodeState::Phase phase = node.phase();
     // What answers is reachable; that it fails less is for the call that tries it to show.
-    if (phase == NodeState::kUsable || (phase != NodeState::kTried && !record.unreachable)) return;
+    if (phase == NodeState::kUsable || (phase != NodeState::kTried && !record.ejection.unreachable))
+      return;
     node.set_phase(NodeState::kUsable);
     record.fine_since = clock_.Now();
     record.failures = 0;

@@ -28,6 +28,7 @@ struct Ejection {
   absl::Time until = absl::InfiniteFuture();  // a call tries it from then on
   std::string why = {};                       // "5 failures in a row, last: …"
   int times = 0;                              // in a row
+  bool unreachable = false;                   // it cannot be reached; else it answers with errors
 };
 
 class Health : public std::enable_shared_from_this<Health> {
@@ -58,7 +59,6 @@ class Health : public std::enable_shared_from_this<Health> {
     int in_a_row = 0;
     int64_t failures = 0;      // in this window
     int64_t calls_before = 0;  // this window
-    bool unreachable = false;
     Ejection ejection = {};
     absl::Time fine_since = absl::InfinitePast();  // since it was let in again
   };

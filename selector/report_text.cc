@@ -11,15 +11,6 @@
 namespace micro::selector {
 namespace {
 
-// As exact as one reads it: 340us, 12.3ms, 4.5s, 1m7s.
-std::string Short(absl::Duration duration) {
-  const absl::Duration unit = duration < absl::Milliseconds(1) ? absl::Microseconds(1)
-                              : duration < absl::Seconds(1)    ? absl::Microseconds(100)
-                              : duration < absl::Minutes(1)    ? absl::Milliseconds(100)
-                                                               : absl::Seconds(1);
-  return absl::FormatDuration(absl::Trunc(duration, unit));
-}
-
 std::string Counted(size_t count, std::string_view what) {
   return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
@@ -27,9 +18,9 @@ std::string Counted(size_t count, std::string_view what) {
 std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
 
 std::string EjectionText(const Ejection& ejection, absl::Time now) {
-  std::string text = fmt::format(" {} ago", Short(now - ejection.since));
+  std::string text = fmt::format(" {} ago", ShortText(now - ejection.since));
   if (ejection.times > 1) text += fmt::format(" ({} times in a row)", ejection.times);
-  text += ejection.until > now ? fmt::format(", tried again in {}", Short(ejection.until - now))
+  text += ejection.until > now ? fmt::format(", tried again in {}", ShortText(ejection.until - now))
                                : std::string(", the next call tries it");
   return text + ": " + ejection.why;
 }
@@ -38,7 +29,7 @@ std::string NodeText(const NodeReport& node, absl::Time now) {
   std::string text = fmt::format(
       "node {} {} version={} locality={} weight={} in_flight={} calls={} latency={} {}", node.id,
       node.address, OrDash(node.version), OrDash(node.locality), node.weight, node.in_flight,
-      node.calls, node.latency == absl::ZeroDuration() ? "-" : Short(node.latency), node.state);
+      node.calls, node.latency == absl::ZeroDuration() ? "-" : ShortText(node.latency), node.state);
   if (node.ejection.has_value()) {
     if (node.state != "ejected") text += ", ejected";
     text += EjectionText(*node.ejection, now);
@@ -65,8 +56,8 @@ std::string ToText(const Report& report, absl::Time now) {
           : "the registry does not answer: " + std::string(report.registry_status.message());
   std::string text =
       OneLine(fmt::format("service {}: strategy {}, {}, confirmed {} ago, {}", report.service,
-                          report.strategy, Counted(report.nodes.size(), "node"), Short(report.age),
-                          registry)) +
+                          report.strategy, Counted(report.nodes.size(), "node"),
+                          ShortText(report.age), registry)) +
       "\n";
   for (const NodeReport& node : report.nodes) text += OneLine(NodeText(node, now)) + "\n";
   for (const RuleReport& rule : report.rules) text += OneLine(RuleText(rule)) + "\n";

@@ -12,6 +12,7 @@
 #include "core/mutex.h"
 #include "core/published.h"
 #include "core/strings.h"
+#include "core/text.h"
 #include "selector/group.h"
 #include "selector/health.h"
 
@@ -97,6 +98,8 @@ struct Selector::Nodes {
   std::vector<NodeStatePtr> states;
   std::unique_ptr<Group> group;  // all
   std::vector<Ruled> ruled;
+
+  Candidates CandidatesFor(const CallInfo& call, const std::vector<Filter>& filters) const;
 
   const Ruled* RuleFor(const CallInfo& call) const {
     for (const Ruled& each : ruled) {
@@ -349,15 +352,23 @@ absl::StatusOr<Pick> Selector::Select(std::string_view service, const SelectOpti
   return SelectFiltered(group->all(), service, options, call);
 }
 
+namespace {
+
+Candidates Passing(const Candidates& all, const std::vector<Filter>& filters) {
+  Candidates passed;
+  std::copy_if(all.begin(), all.end(), std::back_inserter(passed), [&](const Candidate& candidate) {
+    return std::all_of(filters.begin(), filters.end(), [&](const Filter& filter) {
+      return filter(*candidate.service, candidate.state->node);
+    });
+  });
+  return passed;
+}
+
+}  // namespace
+
 absl::StatusOr<Pick> Selector::SelectFiltered(const Candidates& all, std::string_view service,
                                               const SelectOptions& options, const CallInfo& call) {
-  Candidates passed;
-  for (const Candidate& candidate : all) {
-    const bool agreed = std::all_of(
-        options.filters.begin(), options.filters.end(),
-        [&](const Filter& filter) { return filter(*candidate.service, candidate.state->node); });
-    if (agreed) passed.push_back(candidate);
-  }
+  Candidates passed = Passing(all, options.filters);
   if (passed.empty()) {
     return absl::UnavailableError(
         fmt::format("error selecting {} node: none available ({} known, none passed the filters)",
@@ -429,10 +440,46 @@ Task<absl::Status> Selector::Discover(Context ctx, std::string service) {
   absl::StatusOr<std::shared_ptr<const registry::Snapshot>> known =
       co_await cache_->Get(ctx, service);
   if (known.ok() || absl::IsNotFound(known.status())) co_return known.status();
-  if (!ctx.status().ok()) co_return ctx.status();
-  co_return absl::UnavailableError(fmt::format("registry {} cannot be asked for service {}: {}",
-                                               cache_->registry()->name(), service,
-                                               std::string(known.status().message())));
+  const std::string_view registry = cache_->registry()->name();
+  if (const absl::Status ended = ctx.status(); !ended.ok()) {
+    co_return absl::Status(ended.code(),
+                           fmt::format("{} while registry {} was asked for service {}",
+                                       std::string(ended.message()), registry, service));
+  }
+  const std::optional<registry::Outage> outage = cache_->OutageOf(service);
+  const std::string why = outage.has_value() ? ToText(*outage, registry, table_->clock.Now())
+                                             : std::string(known.status().message());
+  co_return absl::UnavailableError(fmt::format("service {}: {}", service, why));
+}
+
+// The nodes that a call could go to.
+Candidates Selector::Nodes::CandidatesFor(const CallInfo& call,
+                                          const std::vector<Filter>& filters) const {
+  const Ruled* const rule = RuleFor(call);
+  if (rule == nullptr) return Passing(group->all(), filters);
+  Candidates candidates;
+  for (size_t i = 0; i < rule->routes.size(); ++i) {
+    if (rule->rule->routes[i].weight == 0) continue;
+    const Candidates passed = Passing(rule->routes[i]->all(), filters);
+    candidates.insert(candidates.end(), passed.begin(), passed.end());
+  }
+  return candidates;
+}
+
+Plight Selector::PlightOf(std::string_view service, const SelectOptions& options,
+                          const CallInfo& call) {
+  const Nodes* const nodes = NodesOf(service);
+  if (nodes == nullptr) return {};
+  const absl::Time now = table_->clock.Now();
+  Plight plight{.ejected = EjectedText(nodes->CandidatesFor(call, options.filters),
+                                       nodes->states.size(), *nodes->health, now)};
+  if (!plight.ejected.empty()) cache_->Confirm(service);  // there may be others
+  if (nodes->snapshot->registry_status.ok()) return plight;
+  if (const std::optional<registry::Outage> outage = cache_->OutageOf(service)) {
+    plight.age = fmt::format("nodes as of {} ago: {}", ShortText(now - nodes->snapshot->confirmed),
+                             ToText(*outage, cache_->registry()->name(), now));
+  }
+  return plight;
 }
 
 }  // namespace micro::selector

@@ -27,6 +27,7 @@
 #include "registry/registry.h"
 #include "selector/node_state.h"
 #include "selector/options.h"
+#include "selector/plight.h"
 #include "selector/report.h"
 #include "selector/strategy.h"
 #include "selector/traffic.h"
@@ -91,11 +92,15 @@ class Selector {
   void SetTraffic(std::shared_ptr<const TrafficRules> rules);
 
   // Waits until something is known of the service. NOT_FOUND: discovery knows no such service.
-  // UNAVAILABLE: the registry cannot be asked, and nothing was known before.
+  // UNAVAILABLE: the registry cannot be asked, and nothing was known before; the message says how
+  // often it was, since when and why. The error of a context that ended says what it waited for.
   Task<absl::Status> Discover(Context ctx, std::string service);
 
   // What is known of a service now. NOT_FOUND: nothing is.
   absl::StatusOr<Report> Describe(std::string_view service);
+
+  // What stands against a call that Select was asked for: for the error of one that has failed.
+  Plight PlightOf(std::string_view service, const SelectOptions& options, const CallInfo& call);
 
   std::string_view strategy() const { return strategy_->name(); }
 

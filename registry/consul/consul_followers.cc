@@ -29,7 +29,9 @@ class Inquiry {
         all_failing_(failing),
         index_(index),
         address_(agent.current()) {}
-  ~Inquiry() { NoteFailing(absl::OkStatus()); }
+  ~Inquiry() {
+    if (failing_) all_failing_.fetch_sub(1);  // it asks no more: that is no news of Consul
+  }
   Inquiry(const Inquiry&) = delete;
   Inquiry& operator=(const Inquiry&) = delete;
 

@@ -28,6 +28,7 @@ struct RegistryScript {
   std::atomic<bool> deregistrations_hang = false;  // as long as the caller waits
   std::function<void()> on_deregister = nullptr;   // called before a node is taken out
   std::atomic<int> registrations = 0;              // asked for, successful or not
+  std::atomic<int> lookups = 0;                    // likewise, of one service
   std::atomic<int64_t> ttl_seconds = 0;            // of the last one
 };
 
@@ -54,6 +55,7 @@ class ScriptedRegistry final : public Registry {
     co_return co_await memory_->Deregister(std::move(ctx), std::move(service));
   }
   Task<absl::StatusOr<std::vector<Service>>> GetService(Context ctx, std::string name) override {
+    ++script_.lookups;
     if (script_.down) co_return Down();
     co_return co_await memory_->GetService(std::move(ctx), std::move(name));
   }

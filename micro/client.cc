@@ -1,23 +1,19 @@
 #include "micro/client.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cmath>
-#include <map>
 #include <utility>
 
 #include "core/async.h"
 #include "core/errors.h"
-#include "core/plugin_table.h"
-#include "core/random.h"
 #include "core/status_macros.h"
 #include "micro/call_error.h"
 #include "micro/hedged_call.h"
+#include "micro/picked_stream.h"
 #include "micro/retry_budget.h"
 #include "micro/warm_up.h"
-#include "micro/wire.h"
+#include "micro/wires.h"
 
 namespace micro {
 namespace {
@@ -33,48 +29,6 @@ void Complete(CallOptions& options, const CallPolicy& policy) {
   if (!options.backoff) options.backoff = policy.backoff;
   if (!options.retry) options.retry = policy.retry;
 }
-
-// A stream that reports its end to the selector.
-class PickedStream final : public RawStream {
- public:
-  PickedStream(std::unique_ptr<RawStream> raw, std::optional<selector::Pick> pick)
-      : raw_(std::move(raw)), pick_(std::move(pick)) {}
-
-  Task<absl::Status> Send(codec::ConstBody message) override { return raw_->Send(message); }
-  Task<absl::StatusOr<bool>> Recv(codec::Body message) override {
-    absl::StatusOr<bool> more = co_await raw_->Recv(message);
-    if (pick_.has_value() && (!more.ok() || !*more))
-      pick_->Done(more.status(), IsUnsent(more.status()));
-    co_return more;
-  }
-  Task<absl::Status> CloseSend() override { return raw_->CloseSend(); }
-  void Cancel() override { raw_->Cancel(); }
-  Task<Metadata> Header() override { return raw_->Header(); }
-  Metadata Trailer() override { return raw_->Trailer(); }
-
- private:
-  const std::unique_ptr<RawStream> raw_;
-  std::optional<selector::Pick> pick_;
-};
-
-// All linked wires, by the protocol that they speak.
-struct Wires {
-  std::map<std::string, std::unique_ptr<ClientWire>, std::less<>> all;
-  ClientWire* usual = nullptr;
-
-  // The wire that the node says it speaks.
-  absl::StatusOr<ClientWire*> Of(const registry::Node& node) const {
-    const auto protocol = node.metadata.find("protocol");
-    if (protocol == node.metadata.end()) return usual;
-    const auto wire = all.find(protocol->second);
-    if (wire != all.end()) return wire->second.get();
-    std::vector<std::string_view> linked;
-    for (const auto& [name, unused] : all) linked.push_back(name);
-    return ClientError(fmt::format("node {} speaks protocol \"{}\", linked are: {}", node.id,
-                                   protocol->second, fmt::join(linked, ", ")),
-                       absl::StatusCode::kUnimplemented);
-  }
-};
 
 class SelectingClient final : public Client {
  public:
@@ -388,26 +342,6 @@ class SelectingClient final : public Client {
   std::optional<WarmUp> warm_up_;
 };
 
-}  // namespace
-
-absl::Duration ExponentialBackoff(const Request&, int attempt) {
-  if (attempt <= 0) return absl::ZeroDuration();
-  const double longest = attempt >= 14 ? 120.0 : 0.1 * std::floor(std::pow(attempt, M_E));
-  return absl::Seconds(longest * (0.5 + 0.5 * RandomUnit()));
-}
-
-bool RetryOnError(const Request&, int, const absl::Status& error) {
-  return errors::FromStatus(error).code == 408;
-}
-
-bool RetryOnErrorOrUnsent(const Request& request, int attempt, const absl::Status& error) {
-  return IsUnsent(error) || RetryOnError(request, attempt, error);
-}
-
-bool RetryAlways(const Request&, int, const absl::Status&) { return true; }
-
-namespace {
-
 absl::Status Check(const ClientOptions& options) {
   if (!(options.retry_budget >= 0 && options.retry_budget <= 1)) {
     return absl::InvalidArgumentError(
@@ -425,18 +359,7 @@ absl::StatusOr<std::shared_ptr<Client>> NewClient(ClientOptions options,
                                                   registry::Cache* cache) {
   RETURN_IF_ERROR(Check(options));
   if (options.wire.empty()) options.wire = "grpc";
-  auto wires = std::make_shared<Wires>();
-  // Asked for by name first, so that an unknown name is said.
-  ASSIGN_OR_RETURN(std::unique_ptr<ClientWire> first,
-                   PluginTable<ClientWire>::Create(options.wire, options));
-  wires->usual = first.get();
-  wires->all.emplace(first->protocol(), std::move(first));
-  for (const std::string& name : PluginTable<ClientWire>::Names()) {
-    if (name == options.wire) continue;
-    ASSIGN_OR_RETURN(std::unique_ptr<ClientWire> wire,
-                     PluginTable<ClientWire>::Create(name, options));
-    wires->all.try_emplace(std::string(wire->protocol()), std::move(wire));
-  }
+  ASSIGN_OR_RETURN(std::shared_ptr<const Wires> wires, LinkedWires(options));
   if (!options.warm_up) cache = nullptr;
   return std::make_shared<SelectingClient>(std::move(options), std::move(selector),
                                            std::move(broker), std::move(wires), cache);

@@ -22,7 +22,7 @@ struct Wires {
   absl::StatusOr<ClientWire*> Of(const registry::Node& node) const;
 };
 
-// One of each that is linked, `options.wire` the usual. NOT_FOUND: it is not linked.
+// One of each that is linked, `options.wire` the usual. INVALID_ARGUMENT: it is not linked.
 absl::StatusOr<std::shared_ptr<const Wires>> LinkedWires(const ClientOptions& options);
 
 }  // namespace micro

@@ -75,6 +75,7 @@ struct DebugEndpoints::State {
   };
 
   std::shared_ptr<selector::Selector> selector;
+  const Server* server = nullptr;
   absl::Time started = Clock::Real().Now();
   std::atomic<bool> stopping = false;
   Counts counts[kLanes];
@@ -86,7 +87,9 @@ class DebugEndpoints::Answers final : public debug::DebugHandler {
 
   Task<absl::Status> Health(const Context&, const debug::HealthRequest&,
                             debug::HealthResponse& response) override {
-    response.set_status("ok");
+    const absl::Status ready = state_->server->readiness();
+    response.set_status(ready.ok() ? "ok"
+                                   : ValidUtf8("not ready: " + std::string(ready.message())));
     co_return absl::OkStatus();
   }
 
@@ -165,6 +168,7 @@ HandlerWrapper DebugEndpoints::Counter() const {
 }
 
 void DebugEndpoints::AddTo(Server& server) const {
+  state_->server = &server;
   debug::RegisterDebugHandler(server, std::make_shared<Answers>(state_), {.internal = true});
 }
 

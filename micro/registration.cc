@@ -1,5 +1,7 @@
 #include "micro/registration.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 #include <tuple>
@@ -8,6 +10,7 @@
 #include "core/async.h"
 #include "core/log.h"
 #include "core/random.h"
+#include "micro/self_lookup.h"
 
 namespace micro {
 namespace {
@@ -18,11 +21,15 @@ constexpr absl::Duration kInterval = absl::Seconds(30);
 // Before the second and third attempt of the first turn, as go-micro has it.
 constexpr absl::Duration kBeforeAttempt[] = {absl::Milliseconds(100), absl::Milliseconds(600)};
 
+// Lookups in vain before the log says that a new node is not found: news take their time.
+constexpr int kUnseen = 5;
+
 }  // namespace
 
 Registration::Registration(const ServerOptions& options,
-                           std::shared_ptr<registry::Registry> registry)
-    : options_(options), registry_(std::move(registry)) {
+                           std::shared_ptr<registry::Registry> registry,
+                           std::function<void(bool ready)> tell)
+    : options_(options), registry_(std::move(registry)), tell_(std::move(tell)) {
   std::tie(loop_ctx_, stop_loop_) = WithCancel(Context());
 }
 
@@ -41,6 +48,7 @@ void Registration::Continue() { Spawn(scope_, Loop()); }
 Task<absl::Status> Registration::End(Context ctx) {
   stop_loop_();
   co_await scope_.Done();
+  SetReadiness(absl::UnavailableError("the server is stopping"));
   // A registration whose answer was lost is taken back too, but only one that was certain is owed
   // an answer here.
   was_registered_ = registered_;
@@ -53,7 +61,10 @@ Task<absl::Status> Registration::Turn(Context ctx, int attempts) {
   if (options_.register_check != nullptr) {
     const absl::Status ready = co_await options_.register_check(ctx);
     if (!ready.ok()) {
-      failures_ = 0;
+      failures_ = unseen_ = 0;
+      said_unseen_ = false;
+      SetReadiness(absl::UnavailableError(
+          fmt::format("the register check failed: {}", std::string(ready.message()))));
       Complain("the register check failed; the node stays out of the registry", ready);
       (void)co_await Deregister(ctx);  // where that fails, the next turn tries again
       co_return absl::OkStatus();
@@ -67,8 +78,13 @@ Task<absl::Status> Registration::Turn(Context ctx, int attempts) {
     if (status.ok() || absl::IsInvalidArgument(status)) break;
   }
   if (!status.ok() && !ctx.status().ok()) co_return status;  // it was given up
+  is_silent_ = absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
   if (!status.ok()) {
     ++failures_;
+    if (!registered_) {
+      SetReadiness(absl::UnavailableError(
+          fmt::format("it could not register yet: {}", std::string(status.message()))));
+    }
     Complain(absl::IsInvalidArgument(status) ? "the registry refuses the record"
                                              : "could not register; trying on",
              status);
@@ -101,20 +117,64 @@ Task<absl::Status> Registration::Deregister(Context ctx) {
 }
 
 Task<void> Registration::Loop() {
-  while (options_.register_interval > absl::ZeroDuration() || !registered_) {
+  const bool goes_on = options_.register_interval > absl::ZeroDuration();
+  while (true) {
+    if (registered_ && !is_silent_) co_await Look();
+    if (!goes_on && registered_ && readiness().ok()) co_return;
     if (!(co_await Sleep(loop_ctx_, Pause())).ok()) co_return;
     (void)co_await Turn(loop_ctx_, 1);
+    // What was found is looked up again halfway to the next turn; what was not, at once.
+    if (readiness().ok() && failures_ == 0 && !(co_await Sleep(loop_ctx_, Pause())).ok()) co_return;
   }
 }
 
-// Until the next turn. Drawn at random, so that the nodes of a fleet do not come as one.
+// Sees whether the node is found.
+Task<void> Registration::Look() {
+  const absl::Status seen = co_await LookUpSelf(loop_ctx_, *registry_, record_);
+  if (!loop_ctx_.status().ok()) co_return;
+  const bool was_ready = readiness().ok();
+  if (seen.ok()) {
+    unseen_ = 0;
+    if (std::exchange(said_unseen_, false)) {
+      log::Info("ready: the registry lists the node",
+                {{"service", options_.name}, {"node", record_.nodes[0].id}});
+    }
+    SetReadiness(absl::OkStatus());
+    co_return;
+  }
+  if (was_ready && !absl::IsNotFound(seen)) co_return;
+  ++unseen_;
+  if ((was_ready || unseen_ == kUnseen) && !std::exchange(said_unseen_, true)) {
+    log::Warn("not ready: callers do not find the node; registering it again",
+              {{"service", options_.name}, {"error", seen}});
+  }
+  SetReadiness(absl::UnavailableError(seen.message()));
+}
+
+absl::Status Registration::readiness() const {
+  MutexLock lock(mutex_);
+  return readiness_;
+}
+
+void Registration::SetReadiness(absl::Status status) {
+  const bool ready = status.ok();
+  {
+    MutexLock lock(mutex_);
+    std::swap(readiness_, status);
+  }
+  if (ready != status.ok()) tell_(ready);
+}
+
+// Until the next turn or lookup. Drawn at random, so that the nodes of a fleet do not come as one.
 absl::Duration Registration::Pause() const {
   const absl::Duration interval =
       options_.register_interval > absl::ZeroDuration() ? options_.register_interval : kInterval;
-  if (failures_ == 0) return interval * (0.9 + 0.2 * RandomUnit());
-  const absl::Duration longest =
-      std::min(interval, absl::Seconds(1) * (1 << std::min(failures_ - 1, 10)));
-  return longest * (0.5 + 0.5 * RandomUnit());
+  const auto backoff = [&](absl::Duration first, int times) {
+    return std::min(interval, first * (1 << std::min(times - 1, 10))) * (0.5 + 0.5 * RandomUnit());
+  };
+  if (failures_ > 0) return backoff(absl::Seconds(1), failures_);
+  if (unseen_ > 0) return backoff(absl::Milliseconds(100), unseen_);
+  return interval * (0.9 + 0.2 * RandomUnit()) * (readiness().ok() ? 0.5 : 1);
 }
 
 // Says what is wrong, unless it is what was said last.

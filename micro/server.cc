@@ -42,7 +42,7 @@ class RegisteringServer final : public Server {
         registry_(std::move(registry)),
         broker_(broker),
         subscriptions_(std::move(broker)),
-        registration_(options_, registry_) {
+        registration_(options_, registry_, [this](bool ready) { wire_->SetReady(ready); }) {
     if (options_.id.empty()) options_.id = RandomUuid();
     if (options_.wire.empty()) options_.wire = "grpc";
   }
@@ -61,6 +61,7 @@ class RegisteringServer final : public Server {
         PluginTable<ServerWire>::Create(options_.wire, options_);
     CO_RETURN_IF_ERROR(wire.status());
     CO_ASSIGN_OR_RETURN(const ListenAddress address, ParseListenAddress(options_.address));
+    (*wire)->SetReady(false);
     CO_ASSIGN_OR_RETURN(const int port, StartOnFreePort(**wire, address, *endpoints));
     wire_ = *std::move(wire);
     registry::Service record = MakeRecord(JoinHostPort(AdvertisedHost(address.host), port));
@@ -108,6 +109,8 @@ class RegisteringServer final : public Server {
   Activity activity() const override {
     return {.phase = phase_.load(std::memory_order_relaxed), .calls = Calls(&CallCount::running)};
   }
+
+  absl::Status readiness() const override { return registration_.readiness(); }
 
   const ServerOptions& options() const override { return options_; }
   registry::Service record() const override { return registration_.record(); }
@@ -200,10 +203,10 @@ class RegisteringServer final : public Server {
   const std::shared_ptr<broker::Broker> broker_;
   Subscriptions subscriptions_;
   std::vector<Handler> handlers_;
-  Registration registration_;
+  std::unique_ptr<ServerWire> wire_;
+  Registration registration_;                                               // tells the wire
   std::vector<std::pair<std::string, std::shared_ptr<CallCount>>> counts_;  // by endpoint
   std::atomic<const char*> phase_ = "starting";
-  std::unique_ptr<ServerWire> wire_;
 };
 
 }  // namespace

@@ -87,7 +87,7 @@ class Server {
 
   // Listens, registers and keeps registering every interval, and subscribes. While the registry
   // cannot be reached the server serves on, and tries again: three times at first, then 1 s, 2 s …
-  // later, at most an interval. INVALID_ARGUMENT, UNAVAILABLE: an option or address that does not
+  // later, at most an interval. Does not wait for readiness(). INVALID_ARGUMENT, UNAVAILABLE: an option or address that does not
   // work; the message names its flag.
   virtual Task<absl::Status> Start(Context ctx) = 0;
 
@@ -99,6 +99,11 @@ class Server {
 
   // What it is about now. From the end of Start on, also during Stop, from any thread.
   virtual Activity activity() const { return {}; }
+
+  // Whether callers find it: OK from when the registry lists its node on. UNAVAILABLE: it does not,
+  // and why; calls that come are served all the same. A registry that does not answer makes nothing
+  // unready that was ready. This is what gRPC's health and Debug.Health say. From any thread.
+  virtual absl::Status readiness() const { return absl::OkStatus(); }
 
   virtual const ServerOptions& options() const = 0;
 

@@ -48,6 +48,10 @@ class ServerWire {
   virtual absl::StatusOr<int> Start(const std::string& host, int port,
                                     std::vector<ServedEndpoint> endpoints) = 0;
 
+  // Whether callers find the server, for those who ask it how it is; it takes calls all the same. May
+  // come before Start, after Leave and from any thread. A wire that is not told is ready.
+  virtual void SetReady(bool /*ready*/) {}
+
   // Tells peers, as far as the protocol can, to go elsewhere; all calls are served on until Stop.
   virtual void Leave() = 0;
 

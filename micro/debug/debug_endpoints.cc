@@ -91,6 +91,7 @@ struct DebugEndpoints::State {
 
   std::shared_ptr<selector::Selector> selector;
   std::shared_ptr<const Traces> traces;
+  const Server* server = nullptr;
   absl::Time started = Clock::Real().Now();
   std::atomic<bool> stopping = false;
   Counts counts[kLanes];
@@ -102,7 +103,9 @@ class DebugEndpoints::Answers final : public debug::DebugHandler {
 
   Task<absl::Status> Health(const Context&, const debug::HealthRequest&,
                             debug::HealthResponse& response) override {
-    response.set_status("ok");
+    const absl::Status ready = state_->server->readiness();
+    response.set_status(ready.ok() ? "ok"
+                                   : ValidUtf8("not ready: " + std::string(ready.message())));
     co_return absl::OkStatus();
   }
 
@@ -185,6 +188,7 @@ HandlerWrapper DebugEndpoints::Counter() const {
 }
 
 void DebugEndpoints::AddTo(Server& server) const {
+  state_->server = &server;
   debug::RegisterDebugHandler(server, std::make_shared<Answers>(state_), {.internal = true});
 }
 

@@ -24,7 +24,7 @@ class DebugEndpoints {
   // Counts the calls that go through it, for Debug.Stats: to be the outermost of a server.
   HandlerWrapper Counter() const;
 
-  // Adds the endpoints to a server that has not started: served, but not advertised.
+  // Adds the endpoints to a server that has not started, and tells of it: served, but not advertised.
   void AddTo(Server& server) const;
 
   // Ends the streams of Debug.Log that follow the log, which would hold up the server's stop.

@@ -208,6 +208,8 @@ class GrpcServerWire final : public ServerWire {
     return bound;
   }
 
+  void SetReady(bool ready) override { health_->SetReady(ready); }
+
   void Leave() override { health_->Stop(); }
 
   Task<void> Stop(absl::Duration grace) override {

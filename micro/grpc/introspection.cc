@@ -4,6 +4,7 @@
 #include <google/protobuf/descriptor.pb.h>
 #include <grpcpp/support/status.h>
 
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -19,20 +20,20 @@ using google::protobuf::FileDescriptor;
 
 struct Health::State {
   Mutex mutex;
-  bool serving ABSL_GUARDED_BY(mutex) = false;
+  bool started ABSL_GUARDED_BY(mutex) = false;
+  bool ready ABSL_GUARDED_BY(mutex) = true;
   bool stopped ABSL_GUARDED_BY(mutex) = false;
   std::vector<std::shared_ptr<OneShot<bool>>> watchers ABSL_GUARDED_BY(mutex);
 
   wire::HealthCheckResponse::ServingStatus Now() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
-    return serving ? wire::HealthCheckResponse::SERVING : wire::HealthCheckResponse::NOT_SERVING;
+    return started && ready && !stopped ? wire::HealthCheckResponse::SERVING
+                                        : wire::HealthCheckResponse::NOT_SERVING;
   }
 
-  void Set(bool now_serving) {
+  void WakeWatchers() {
     std::vector<std::shared_ptr<OneShot<bool>>> woken;
     {
       MutexLock lock(mutex);
-      serving = now_serving;
-      stopped = !now_serving;
       woken.swap(watchers);
     }
     for (const auto& watcher : woken) watcher->TrySet(true);
@@ -42,8 +43,29 @@ struct Health::State {
 Health::Health() : state_(std::make_shared<State>()) {}
 Health::~Health() = default;
 
-void Health::Start() { state_->Set(true); }
-void Health::Stop() { state_->Set(false); }
+void Health::Start() {
+  {
+    MutexLock lock(state_->mutex);
+    state_->started = true;
+  }
+  state_->WakeWatchers();
+}
+
+void Health::SetReady(bool ready) {
+  {
+    MutexLock lock(state_->mutex);
+    state_->ready = ready;
+  }
+  state_->WakeWatchers();
+}
+
+void Health::Stop() {
+  {
+    MutexLock lock(state_->mutex);
+    state_->stopped = true;
+  }
+  state_->WakeWatchers();
+}
 
 // grpc.health.v1.Health. Every service of a server has the server's health.
 class HealthService {
@@ -61,6 +83,7 @@ class HealthService {
 
   Task<absl::Status> Watch(const Context& ctx, const wire::HealthCheckRequest& request,
                            SendStream<wire::HealthCheckResponse>& stream) const {
+    std::optional<wire::HealthCheckResponse::ServingStatus> told;
     while (true) {
       auto changed = std::make_shared<OneShot<bool>>();
       wire::HealthCheckResponse response;
@@ -75,7 +98,8 @@ class HealthService {
       }
       if (!Knows(request.service()))
         response.set_status(wire::HealthCheckResponse::SERVICE_UNKNOWN);
-      CO_RETURN_IF_ERROR(co_await stream.Send(response));
+      if (told != response.status()) CO_RETURN_IF_ERROR(co_await stream.Send(response));
+      told = response.status();
       if (last) co_return absl::UnavailableError("the service is stopping");
       CO_RETURN_IF_ERROR((co_await Await(ctx, std::move(changed))).status());
     }

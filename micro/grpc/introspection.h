@@ -9,13 +9,14 @@
 
 namespace micro::grpc_wire {
 
-// Whether the server takes calls; what health answers and its watchers hear.
+// Whether the server is to get calls; what health answers and its watchers hear.
 class Health {
  public:
   Health();
   ~Health();
-  void Start();  // SERVING from now on
-  void Stop();   // NOT_SERVING from now on: the last that watchers hear, their streams end
+  void Start();               // SERVING from now on, while it is ready
+  void SetReady(bool ready);  // it is until this says otherwise
+  void Stop();  // NOT_SERVING from now on: the last that watchers hear, their streams end
 
  private:
   friend class HealthService;

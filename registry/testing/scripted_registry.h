@@ -24,7 +24,8 @@ namespace micro::registry {
 struct RegistryScript {
   std::atomic<bool> down = false;  // every request is answered UNAVAILABLE
   std::atomic<bool> answers_get_lost =
-      false;  // registrations are made, but their answers never come
+      false;                          // registrations are made, but their answers never come
+  std::atomic<bool> forgets = false;  // registrations are answered OK, and not kept
   std::atomic<bool> deregistrations_hang = false;  // as long as the caller waits
   std::function<void()> on_deregister = nullptr;   // called before a node is taken out
   std::atomic<int> registrations = 0;              // asked for, successful or not
@@ -44,6 +45,7 @@ class ScriptedRegistry final : public Registry {
     ++script_.registrations;
     script_.ttl_seconds = absl::ToInt64Seconds(options.ttl);
     if (script_.down) co_return Down();
+    if (script_.forgets) co_return absl::OkStatus();
     absl::Status status = co_await memory_->Register(ctx, std::move(service), options);
     if (script_.answers_get_lost) status = co_await Sleep(ctx, absl::InfiniteDuration());
     co_return status;

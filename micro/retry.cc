@@ -4,6 +4,7 @@
 #include "core/errors.h"
 #include "core/random.h"
 #include "micro/client.h"
+#include "micro/wire.h"
 
 namespace micro {
 

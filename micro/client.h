@@ -150,7 +150,8 @@ class Client {
   // outlives the task. Errors, by absl code (go-micro's code): INVALID_ARGUMENT (500) content type
   // or metadata that cannot be sent; NOT_FOUND (500) no such service; UNAVAILABLE (500) no node
   // left, registry down or not connected; DEADLINE_EXCEEDED, CANCELLED (408); and what the handler
-  // answered.
+  // answered. What the client makes itself says, with numbers, that all nodes are ejected, that the
+  // registry is down, or how old the nodes are.
   virtual Task<absl::Status> Call(Context ctx, Request request, codec::Body response,
                                   CallOptions options) = 0;
 

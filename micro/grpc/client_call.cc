@@ -36,12 +36,13 @@ absl::Status ConnectionError(const registry::Node& node, std::string_view why) {
                           absl::StatusCode::kUnavailable);
 }
 
-// What gRPC's core says where no server has seen the call: it could not connect, or the server's
-// GOAWAY left the call out. (A call that was seen, on a connection that broke after a GOAWAY, is
-// "Socket closed".)
+// What gRPC's core says where no server has seen the call: it could not connect, the server's GOAWAY
+// left the call out, or the connection was gone or had no number left when the call came to it. (A
+// call that was seen, on a connection that broke after a GOAWAY, is "Socket closed".)
 bool WasNotSeen(std::string_view why) {
   return why.starts_with("failed to connect to all addresses") ||
-         why.starts_with("GOAWAY received");
+         why.starts_with("GOAWAY received") || why.starts_with("Transport closed") ||
+         why.starts_with("Stream IDs exhausted");
 }
 
 // Servers on gRPC's core refuse so, in these words, a call that reaches them after their shutdown

@@ -1,9 +1,8 @@
-// What a node that answers 300 ms late does to the calls of the other nodes, and to all. chaos.h
-// tells how; prints a table for each wire.
+// What a node that answers 300 ms late does to the calls of the other nodes, and to all, compared
+// with a caller of the same nodes at the same time that has no slow one. chaos.h tells how.
 #include <gmock/gmock.h>
 
-#include <csignal>
-#include <cstdio>
+#include <fstream>
 #include <map>
 #include <string>
 #include <vector>
@@ -59,26 +58,23 @@ double SlowsShare(const Count& count) {
 }
 
 TEST_P(ChaosNodes, ANodeThatIsSlowIsNoMatterToTheOthersCalls) {
+  const std::string rules = testing::TempDir() + "/rules.yaml";
+  std::ofstream(rules) << "services: {helloworld: {rules: [{route: {version: 1.0.0}}]}}";
   const auto one = Node(), other = Node();
-  const auto slow = Node({"--server_id=slow", "--slow_ms=300"});
-  const auto counted = [&](const Row& row) {
-    const auto load = Calls(400, row.flags);
-    Wait(1.2 * Size());
-    return load->Finish();
-  };
-  for (const Row& row : {kRows[0], kRows[2]}) {
-    const Count count = counted(row);
-    EXPECT_EQ(count.failed, 0) << row.name;
-    PrintFigure(Named("no_slow_node_" + row.name + "_others_p99"), OthersP99(count), "ms");
-  }
-  slow->Signal(SIGUSR1);
+  const auto slow =
+      Node({"--server_id=slow", "--server_version=2.0.0", "--faulty", "--slow_ms=300"});
   std::map<std::string, double> share;
   for (const Row& row : kRows) {
-    const Count count = counted(row);
-    EXPECT_EQ(count.failed, 0) << row.name;
+    const auto load = Calls(300, row.flags);
+    const auto without = Calls(200, With(row.flags, {"--traffic_rules=" + rules}));
+    Wait(1.5 * Size());
+    const Count count = load->Finish(), spared = without->Finish();
+    EXPECT_EQ(count.failed + spared.failed, 0) << row.name;
+    EXPECT_FALSE(spared.nodes.contains(kSlow));
     share[row.name] = SlowsShare(count);
     const std::string name = Named("slow_node_" + row.name);
     PrintFigure(name + "_others_p99", OthersP99(count), "ms");
+    PrintFigure(name + "_others_p99_without_it", OthersP99(spared), "ms");
     PrintFigure(name + "_all_p99", count.p99_ms, "ms");
     PrintFigure(name + "_share", 100 * share[row.name], "%");
   }

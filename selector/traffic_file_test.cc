@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "core/log_records.h"
 #include "core/mutex.h"
 #include "core/testing/eventually.h"
 #include "core/testing/status_matchers.h"
@@ -58,29 +59,28 @@ TEST_F(TrafficFileTest, IsReadAtOnceAndWithEachChange) {
   EXPECT_TRUE(Eventually([&] { return Version() == "3"; }));
 }
 
+// What the log's errors said so far.
+std::string Logged() {
+  std::string text;
+  for (const auto& record : log::RecordsAfter(0)) {
+    for (const auto& [key, value] : record->fields) text += value + "\n";
+  }
+  return text;
+}
+
 TEST_F(TrafficFileTest, KeepsTheLastGoodRules) {
+  log::KeepRecords();
   Write("1");
   ASSERT_THAT(Open(), IsOk());
-  ::testing::internal::CaptureStderr();
-  std::string log;
   WriteText("services: {greeter: {rules: 7}}\n");
-  EXPECT_TRUE(Eventually([&] {
-    log += ::testing::internal::GetCapturedStderr();
-    ::testing::internal::CaptureStderr();
-    return log.find("expected a list") != log.npos;
-  }));
+  EXPECT_TRUE(Eventually([] { return Logged().find("expected a list") != std::string::npos; }));
   EXPECT_EQ(Version(), "1");
   std::filesystem::remove(path_);
-  EXPECT_TRUE(Eventually([&] {
-    log += ::testing::internal::GetCapturedStderr();
-    ::testing::internal::CaptureStderr();
-    return log.find("cannot read") != log.npos;
-  }));
+  EXPECT_TRUE(Eventually([] { return Logged().find("cannot read") != std::string::npos; }));
   EXPECT_EQ(Version(), "1");
   Write("2");
   EXPECT_TRUE(Eventually([&] { return Version() == "2"; }));
-  log += ::testing::internal::GetCapturedStderr();
-  EXPECT_THAT(log, HasSubstr("traffic.yaml:1: services.greeter.rules"));
+  EXPECT_THAT(Logged(), HasSubstr("traffic.yaml:1: services.greeter.rules"));
 }
 
 TEST_F(TrafficFileTest, AFileThatIsWrongOrNotThereIsRefusedAtFirst) {

@@ -1,6 +1,7 @@
 // Nodes that answer late or with errors, under load. chaos.h tells how.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 

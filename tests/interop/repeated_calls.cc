@@ -120,6 +120,7 @@ bool RepeatedCalls::Print(int64_t sent) {
     fmt::print("\n");
   }
   for (const auto& [error, count] : errors_) fmt::print("{} × {}\n", count, error);
+  std::fflush(stdout);
   return failed == 0;
 }
 

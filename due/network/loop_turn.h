@@ -1,0 +1,58 @@
+// A LoopTurn gathers what is pushed to the connections of one loop, so that each is written to once
+// in a turn of the loop, however many packets and threads there are. Internal.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/net/deadlines.h"
+#include "core/net/loops.h"
+
+namespace due {
+
+class Session;
+
+class LoopTurn : public std::enable_shared_from_this<LoopTurn> {
+ public:
+  // Freed on its loop, whichever thread lets go of it last.
+  static std::shared_ptr<LoopTurn> New(micro::net::Loop& loop);
+
+  LoopTurn(const LoopTurn&) = delete;
+  LoopTurn& operator=(const LoopTurn&) = delete;
+
+  micro::net::Loop& loop() { return loop_; }
+  micro::net::Deadlines& deadlines() { return deadlines_; }
+
+  // Packets that went over the loop's connections: written on the loop, read anywhere.
+  std::atomic<int64_t> packets_in = 0, packets_out = 0;
+
+  // Has the session write what waits, at the end of this turn. On the loop.
+  void FlushLater(std::shared_ptr<Session> session);
+
+  // The same from another thread, with a packet. Takes no lock.
+  void Push(std::shared_ptr<Session> session, std::string_view packet);
+
+ private:
+  explicit LoopTurn(micro::net::Loop& loop) : loop_(loop), deadlines_(loop) {}
+  ~LoopTurn();
+
+  struct Parcel {
+    std::shared_ptr<Session> session;
+    std::string packet;
+    Parcel* next = nullptr;
+  };
+
+  void TakeParcels();
+  void FlushAll();
+
+  micro::net::Loop& loop_;
+  micro::net::Deadlines deadlines_;
+  std::vector<std::shared_ptr<Session>> due_;  // to be flushed
+  std::atomic<Parcel*> last_ = nullptr;  // of the parcels, each before the one that came before
+};
+
+}  // namespace due

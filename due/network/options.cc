@@ -1,0 +1,37 @@
+#include "due/network/options.h"
+
+#include <fmt/format.h>
+
+#include "core/status_macros.h"
+
+namespace due {
+namespace {
+
+absl::Status Bad(std::string_view option, std::string_view why) {
+  return absl::InvalidArgumentError(fmt::format("{} {}", option, why));
+}
+
+}  // namespace
+
+absl::Status ServerOptions::Check() const {
+  RETURN_IF_ERROR(packet.Check());
+  if (cert_file.empty() != key_file.empty())
+    return Bad(cert_file.empty() ? "cert_file" : "key_file", "is missing: TLS needs both");
+  if (max_conn_num < 1) return Bad("max_conn_num", "is below 1");
+  if (write_queue_size < 1) return Bad("write_queue_size", "is below 1");
+  if (stall_timeout <= absl::ZeroDuration()) return Bad("stall_timeout", "is not above zero");
+  if (heartbeat_interval < absl::ZeroDuration()) return Bad("heartbeat_interval", "is negative");
+  if (authorize_timeout < absl::ZeroDuration()) return Bad("authorize_timeout", "is negative");
+  return absl::OkStatus();
+}
+
+absl::Status ClientOptions::Check() const {
+  RETURN_IF_ERROR(packet.Check());
+  if (write_queue_size < 1) return Bad("write_queue_size", "is below 1");
+  if (stall_timeout <= absl::ZeroDuration()) return Bad("stall_timeout", "is not above zero");
+  if (dial_timeout <= absl::ZeroDuration()) return Bad("dial_timeout", "is not above zero");
+  if (heartbeat_interval < absl::ZeroDuration()) return Bad("heartbeat_interval", "is negative");
+  return absl::OkStatus();
+}
+
+}  // namespace due

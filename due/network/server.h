@@ -1,0 +1,52 @@
+// A Server takes a game's clients.
+//
+//   ASSIGN_OR_RETURN(auto server, Server::Listen({.address = ":3553"},
+//       {.on_receive = [](Conn& conn, std::string_view packet) { (void)conn.Push(packet); }}));
+//   …
+//   co_await server->Stop(ctx);
+//
+// Each connection belongs to one of the process's loops (core/net/loops.h): no lock is taken and no
+// thread is changed for its packets. Mirrors due's network servers, without their quirks: sizes are
+// bounded, and a client that reads nothing cannot hold up others.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "core/context.h"
+#include "core/task.h"
+#include "due/network/conn.h"
+#include "due/network/options.h"
+
+namespace due {
+
+// What a server has seen since it began.
+struct ServerCounts {
+  int64_t accepted = 0;
+  int64_t refused = 0;  // above max_conn_num
+  int64_t open = 0;     // now
+  int64_t packets_in = 0, packets_out = 0;
+  std::array<int64_t, kCauses> ended = {};  // by Cause
+};
+
+class Server {
+ public:
+  // INVALID_ARGUMENT names an option or file; UNAVAILABLE: the address is taken, or not this
+  // machine's.
+  static absl::StatusOr<std::unique_ptr<Server>> Listen(ServerOptions options, Hooks hooks);
+
+  // Ends all connections at once. Not on a loop's thread.
+  virtual ~Server() = default;
+
+  virtual int port() const = 0;
+  virtual ServerCounts counts() const = 0;  // from any thread
+
+  // Takes no more connections, and ends those that are: once what waits for them was written, or
+  // when `ctx` ends. Hooks are not called any more afterwards.
+  virtual micro::Task<void> Stop(micro::Context ctx) = 0;
+};
+
+}  // namespace due

@@ -1,0 +1,247 @@
+// A server of the game's edge, met by clients that write and read bytes.
+#include "due/network/server.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "core/async.h"
+#include "core/net/socket_fixture.h"
+#include "core/testing/eventually.h"
+#include "core/testing/status_matchers.h"
+#include "due/packet/packer.h"
+
+namespace due {
+namespace {
+
+using ::micro::BlockOn;
+using ::micro::Context;
+using ::micro::Eventually;
+using ::micro::IsOk;
+using ::micro::StatusIs;
+using ::micro::net::BlockingSocket;
+using ::testing::HasSubstr;
+
+const std::string kHeartbeat("\0\0\0\1\x80", 5);
+const std::string kEmpty(4, '\0');
+
+std::string Packet(int32_t route, std::string_view body, int32_t seq = 1) {
+  std::string packet;
+  EXPECT_THAT(Packer::New({.buffer_bytes = 1 << 20})->Pack({route, seq, body}, packet), IsOk());
+  return packet;
+}
+
+int64_t Ended(const Server& server, Cause cause) {
+  return server.counts().ended[static_cast<size_t>(cause)];
+}
+
+class ServerTest : public ::testing::Test {
+ protected:
+  // A server that echoes, unless the hooks say otherwise.
+  void Listen(ServerOptions options = {}, Hooks hooks = {}) {
+    options.address = "127.0.0.1:0";
+    if (hooks.on_receive == nullptr) {
+      hooks.on_receive = [](Conn& conn, std::string_view packet) { (void)conn.Push(packet); };
+    }
+    auto server = Server::Listen(std::move(options), std::move(hooks));
+    ASSERT_THAT(server, IsOk());
+    server_ = *std::move(server);
+  }
+  BlockingSocket Dial() {
+    return micro::net::Dial(loops_[0], "127.0.0.1:" + std::to_string(server_->port())).value();
+  }
+
+  micro::net::Loops loops_{1};
+  std::unique_ptr<Server> server_;
+};
+
+TEST_F(ServerTest, AnswersWhatItIsSent) {
+  Listen();
+  BlockingSocket client = Dial();
+  const std::string packets = Packet(1, "one") + Packet(2, std::string(4000, 'x')) + Packet(3, "");
+  ASSERT_THAT(client.Write(packets), IsOk());
+  EXPECT_EQ(*client.ReadAll(packets.size()), packets);
+}
+
+TEST_F(ServerTest, TakesPacketsByteByByte) {
+  Listen();
+  BlockingSocket client = Dial();
+  const std::string packets = Packet(1, "hello") + Packet(2, "world");
+  for (const char byte : packets) ASSERT_THAT(client.Write(std::string(1, byte)), IsOk());
+  EXPECT_EQ(*client.ReadAll(packets.size()), packets);
+}
+
+TEST_F(ServerTest, AnswersHeartbeatsAndTellsNobodyOfThem) {
+  std::atomic<int> told = 0;
+  Listen({}, {.on_receive = [&](Conn&, std::string_view) { ++told; }});
+  BlockingSocket client = Dial();
+  ASSERT_THAT(client.Write(kEmpty + kHeartbeat + Packet(1, "x") + kHeartbeat), IsOk());
+  EXPECT_EQ(*client.ReadAll(2 * kHeartbeat.size()), kHeartbeat + kHeartbeat);
+  EXPECT_EQ(told, 1);
+  EXPECT_EQ(server_->counts().packets_in, 4);
+}
+
+TEST_F(ServerTest, TicksByItselfWhenItIsToldTo) {
+  Listen({.heartbeat_interval = absl::Milliseconds(20),
+          .heartbeat_mechanism = HeartbeatMechanism::kTick});
+  BlockingSocket client = Dial();
+  EXPECT_EQ(*client.ReadAll(kHeartbeat.size()), kHeartbeat);
+}
+
+TEST_F(ServerTest, ClosesWhoIsSilent) {
+  Listen({.heartbeat_interval = absl::Milliseconds(20)});
+  BlockingSocket client = Dial();
+  EXPECT_THAT(client.Read(), StatusIs(absl::StatusCode::kOutOfRange));
+  EXPECT_TRUE(Eventually([&] { return Ended(*server_, Cause::kSilent) == 1; }));
+}
+
+TEST_F(ServerTest, ClosesWhoDoesNotSayWhoHeIs) {
+  Listen({.authorize_timeout = absl::Milliseconds(20)},
+         {.on_receive = [](Conn& conn, std::string_view packet) {
+           conn.Bind(7);
+           (void)conn.Push(packet);
+         }});
+  BlockingSocket known = Dial();
+  ASSERT_THAT(known.Write(Packet(1, "me")), IsOk());
+  EXPECT_EQ(*known.ReadAll(Packet(1, "me").size()), Packet(1, "me"));
+  BlockingSocket unknown = Dial();
+  EXPECT_THAT(unknown.Read(), StatusIs(absl::StatusCode::kOutOfRange));
+  EXPECT_TRUE(Eventually([&] { return Ended(*server_, Cause::kUnauthorized) == 1; }));
+  ASSERT_THAT(known.Write(Packet(1, "still")), IsOk());
+  EXPECT_EQ(*known.ReadAll(Packet(1, "still").size()), Packet(1, "still"));
+}
+
+TEST_F(ServerTest, ClosesWhoSendsMoreThanItTakes) {
+  Listen({.packet = {.receive_bytes = 100}});
+  for (const std::string& size : {std::string("\0\0\0\x65", 4), std::string(4, '\xff')}) {
+    BlockingSocket client = Dial();
+    ASSERT_THAT(client.Write(size), IsOk());
+    EXPECT_FALSE(client.Read().ok());
+  }
+  EXPECT_TRUE(Eventually([&] { return Ended(*server_, Cause::kTooLarge) == 2; }));
+}
+
+TEST_F(ServerTest, TakesNoMoreConnectionsThanItMay) {
+  Listen({.max_conn_num = 1});
+  BlockingSocket first = Dial();
+  ASSERT_THAT(first.Write(Packet(1, "x")), IsOk());
+  ASSERT_THAT(first.ReadAll(Packet(1, "x").size()), IsOk());
+  BlockingSocket second = Dial();
+  EXPECT_FALSE(second.Read().ok());
+  EXPECT_EQ(server_->counts().refused, 1);
+  first.Close();
+  EXPECT_TRUE(Eventually([&] { return server_->counts().open == 0; }));
+  BlockingSocket third = Dial();
+  ASSERT_THAT(third.Write(Packet(1, "x")), IsOk());
+  EXPECT_THAT(third.ReadAll(Packet(1, "x").size()), IsOk());
+}
+
+// The answers of one who reads nothing wait within bounds, and those of others do not wait for them.
+TEST_F(ServerTest, OneWhoReadsNothingHoldsUpNobodyElse) {
+  Listen({.packet = {.buffer_bytes = 60000}, .write_queue_size = 8});
+  BlockingSocket deaf = Dial(), other = Dial();
+  const std::string large = Packet(1, std::string(30000, 'x'), 2);
+  std::string many;
+  for (int i = 0; i < 1000; ++i) many += large;  // more than the kernel holds
+  auto writing = deaf.StartWrite(many);
+  ASSERT_THAT(other.Write(Packet(2, "hello")), IsOk());
+  EXPECT_EQ(*other.ReadAll(Packet(2, "hello").size()), Packet(2, "hello"));
+  EXPECT_EQ(*deaf.ReadAll(many.size()), many);  // and nothing was lost
+  EXPECT_THAT(writing.get(), IsOk());
+}
+
+TEST_F(ServerTest, ClosesWhoReadsNothingForLong) {
+  Listen({.packet = {.buffer_bytes = 60000}, .stall_timeout = absl::Milliseconds(50)});
+  BlockingSocket deaf = Dial();
+  std::string many;
+  for (int i = 0; i < 1000; ++i) many += Packet(1, std::string(30000, 'x'));
+  auto writing = deaf.StartWrite(many);
+  EXPECT_TRUE(Eventually([&] { return Ended(*server_, Cause::kStalled) == 1; }));
+  EXPECT_FALSE(writing.get().ok());
+}
+
+TEST_F(ServerTest, RefusesToQueueMoreThanItMay) {
+  std::atomic<int> refused = 0;
+  Listen({.packet = {.buffer_bytes = 60000}, .write_queue_size = 4},
+         {.on_connect = [&](Conn& conn) {
+           for (int i = 0; i < 6; ++i) {
+             const absl::Status pushed = conn.Push(Packet(1, std::string(30000, 'x')));
+             if (absl::IsResourceExhausted(pushed)) ++refused;
+           }
+         }});
+  BlockingSocket client = Dial();
+  EXPECT_THAT(client.ReadAll(4 * Packet(1, std::string(30000, 'x')).size()), IsOk());
+  EXPECT_EQ(refused, 2);
+}
+
+TEST_F(ServerTest, WhatAThreadPushesArrivesInItsOrder) {
+  std::atomic<Conn*> seen = nullptr;
+  std::shared_ptr<Conn> kept;
+  Listen({.write_queue_size = 100000}, {.on_connect = [&](Conn& conn) {
+           kept = conn.shared_from_this();
+           seen = &conn;
+         }});
+  BlockingSocket client = Dial();
+  ASSERT_TRUE(Eventually([&] { return seen.load() != nullptr; }));
+  std::string all;
+  for (int i = 0; i < 2000; ++i) all += Packet(1, std::to_string(i));
+  std::thread pusher([&] {
+    for (int i = 0; i < 2000; ++i) EXPECT_THAT(kept->Push(Packet(1, std::to_string(i))), IsOk());
+  });
+  EXPECT_EQ(*client.ReadAll(all.size()), all);
+  pusher.join();
+  kept->Close(/*force=*/true);
+  EXPECT_TRUE(Eventually([&] { return kept->state() == Conn::kClosed; }));
+  EXPECT_THAT(kept->Push("x"),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("closed")));
+}
+
+TEST_F(ServerTest, AGracefulCloseWritesWhatWaits) {
+  Listen({}, {.on_receive = [](Conn& conn, std::string_view packet) {
+           (void)conn.Push(packet);
+           conn.Close(/*force=*/false);
+           EXPECT_THAT(conn.Push(packet),
+                       StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("hanged")));
+         }});
+  BlockingSocket client = Dial();
+  ASSERT_THAT(client.Write(Packet(1, "bye") + Packet(1, "unheard")), IsOk());
+  EXPECT_EQ(*client.ReadAll(Packet(1, "bye").size()), Packet(1, "bye"));
+  EXPECT_THAT(client.Read(), StatusIs(absl::StatusCode::kOutOfRange));
+  client.Close();
+  EXPECT_TRUE(Eventually([&] { return Ended(*server_, Cause::kLocal) == 1; }));
+}
+
+TEST_F(ServerTest, StopEndsAllConnectionsAndTellsTheHooks) {
+  std::atomic<int> ended = 0;
+  Listen({}, {.on_disconnect = [&](Conn&, Cause cause) {
+           EXPECT_EQ(cause, Cause::kLocal);
+           ++ended;
+         }});
+  std::vector<BlockingSocket> clients;
+  for (int i = 0; i < 10; ++i) {
+    clients.push_back(Dial());
+    ASSERT_THAT(clients.back().Write(Packet(1, "x")), IsOk());
+    ASSERT_THAT(clients.back().ReadAll(Packet(1, "x").size()), IsOk());
+  }
+  for (BlockingSocket& client : clients) (void)client.StartRead();
+  BlockOn(server_->Stop(micro::WithTimeout(Context(), absl::Milliseconds(100))));
+  EXPECT_EQ(ended, 10);
+  EXPECT_EQ(server_->counts().open, 0);
+}
+
+TEST(ServerOptionsTest, NameWhatHasNoMeaning) {
+  const auto refused = [](const ServerOptions& options, const std::string& name) {
+    EXPECT_THAT(Server::Listen(options, {}),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(name)));
+  };
+  refused({.network = "carrier pigeon"}, "carrier pigeon");
+  refused({.packet = {.route_bytes = 3}}, "route_bytes is 3");
+  refused({.cert_file = "only.pem"}, "key_file is missing");
+  refused({.max_conn_num = 0}, "max_conn_num");
+  refused({.address = "nowhere"}, "nowhere");
+}
+
+}  // namespace
+}  // namespace due

@@ -129,80 +129,6 @@ TEST(RoundRobinStrategy, ChoosesEachNodeOnceInEveryRound) {
   }
 }
 
-// Nodes as a strategy sees them, whose calls took so long.
-class Group {
- public:
-  explicit Group(const std::vector<absl::Duration>& latencies) {
-    for (const absl::Duration latency : latencies) {
-      states_.push_back(new NodeState({.id = std::to_string(states_.size())}));
-      candidates_.push_back({states_.back().get(), nullptr});
-      if (latency > absl::ZeroDuration()) {
-        states_.back()->lane().latency_ns = absl::ToInt64Nanoseconds(latency);
-        states_.back()->lane().measured_at = TicksNow();
-      }
-    }
-  }
-  NodeState& operator[](size_t index) { return *states_[index]; }
-  const Candidates& candidates() const { return candidates_; }
-
- private:
-  std::vector<NodeStatePtr> states_;
-  Candidates candidates_;
-};
-
-Ticks In(absl::Duration later) {
-  return TicksNow() +
-         static_cast<Ticks>(absl::ToDoubleNanoseconds(later) / internal::ticks_scale.nanos);
-}
-
-size_t Choose(Picker& picker, absl::Duration later = absl::ZeroDuration()) {
-  return picker.Choose({.now = In(later)});
-}
-
-TEST(P2cStrategy, PrefersTheFasterOfTwo) {
-  Group nodes({absl::Milliseconds(50), absl::Milliseconds(1)});
-  const auto p2c = NewStrategy("p2c")->NewPicker(nodes.candidates());
-  for (int i = 0; i < 100; ++i) EXPECT_EQ(Choose(*p2c), 1u);
-}
-
-TEST(P2cStrategy, LeavesTheFasterWhenItIsBusy) {
-  Group nodes({absl::Milliseconds(50), absl::Milliseconds(1)});
-  const auto p2c = NewStrategy("p2c")->NewPicker(nodes.candidates());
-  nodes[1].lane().begun = 100;
-  for (int i = 0; i < 100; ++i) EXPECT_EQ(Choose(*p2c), 0u);
-}
-
-TEST(P2cStrategy, TriesANodeThatWasNeverCalled) {
-  Group nodes({absl::Milliseconds(1), absl::ZeroDuration()});
-  const auto p2c = NewStrategy("p2c")->NewPicker(nodes.candidates());
-  for (int i = 0; i < 100; ++i) EXPECT_EQ(Choose(*p2c), 1u);
-}
-
-TEST(P2cStrategy, TriesASlowNodeAgainThatWasNotCalledForLong) {
-  Group nodes({absl::Milliseconds(50), absl::Milliseconds(1)});
-  const auto p2c = NewStrategy("p2c")->NewPicker(nodes.candidates());
-  nodes[1].lane().measured_at = In(absl::Seconds(11));  // is called all the time
-  EXPECT_EQ(Choose(*p2c, absl::Seconds(1)), 1u);
-  EXPECT_EQ(Choose(*p2c, absl::Seconds(10)), 0u);
-}
-
-TEST(P2cStrategy, NeverChoosesTheWorstOfMany) {
-  Group nodes({absl::Milliseconds(2), absl::Milliseconds(100), absl::Milliseconds(1),
-               absl::Milliseconds(3)});
-  const auto p2c = NewStrategy("p2c")->NewPicker(nodes.candidates());
-  std::map<size_t, int> chosen;
-  for (int i = 0; i < 6000; ++i) ++chosen[Choose(*p2c)];
-  EXPECT_THAT(chosen, UnorderedElementsAre(Key(0u), Key(2u), Key(3u)));
-  EXPECT_GT(chosen[2],
-            chosen[0]);  // of six pairs it wins three, the next one two, and the third one
-  EXPECT_GT(chosen[0], chosen[3]);
-}
-
-TEST(P2cStrategy, TakesTheOnlyNode) {
-  Group nodes({absl::Seconds(1)});
-  EXPECT_EQ(Choose(*NewStrategy("p2c")->NewPicker(nodes.candidates())), 0u);
-}
-
 TEST(P2cStrategy, SpreadsCallsThatRunAtOnce) {
   World world("p2c");
   world.RegisterAndDiscover(Greeter("1", {"a", "b"}));
@@ -595,6 +521,25 @@ TEST(Selector, FollowsNodesThatComeAndGo) {
   EXPECT_TRUE(Eventually([&] { return world.Count(20).contains("b"); }));
   world.Deregister(Greeter("1", {"a"}));
   EXPECT_TRUE(Eventually([&] { return !world.Count(20).contains("a"); }));
+}
+
+// More than are found by comparing their names.
+TEST(Selector, FindsEachOfManyServices) {
+  World world("random");
+  for (const int count : {1, 8, 9, 30}) {
+    for (int i = 0; i < count; ++i) {
+      registry::Service service = Greeter("1", {std::to_string(i)});
+      service.name = "service-" + std::to_string(i);
+      world.Register(service);
+      EXPECT_THAT(BlockOn(world.selector.Discover(Context(), service.name)), IsOk());
+    }
+    for (int i = 0; i < count; ++i) {
+      const auto pick = world.selector.Select("service-" + std::to_string(i), {});
+      ASSERT_THAT(pick, IsOk()) << i << " of " << count;
+      EXPECT_EQ(pick->node().id, std::to_string(i));
+    }
+    EXPECT_FALSE(world.selector.Select("service-x", {}).ok());
+  }
 }
 
 TEST(Selector, ForgetsAServiceThatHasGone) {

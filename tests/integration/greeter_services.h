@@ -9,6 +9,8 @@
 #include <string>
 #include <utility>
 
+#include "codec/codec.h"
+#include "core/async.h"
 #include "core/errors.h"
 #include "core/testing/status_matchers.h"
 #include "micro/service.h"
@@ -68,6 +70,20 @@ inline std::unique_ptr<Service> NewCaller(const registry::Options& registry,
                      .registry = "memory",
                      .registry_options = registry,
                      .handle_signals = false});
+}
+
+// What gRPC's health says of all services at an address: the message's bytes.
+inline std::string HealthAt(const std::string& address, Service& caller) {
+  codec::Frame response;
+  EXPECT_THAT(
+      BlockOn(caller.client()->Call(
+          Context(),
+          {.service = "",
+           .method = {.endpoint = "Health.Check", .grpc_path = "/grpc.health.v1.Health/Check"},
+           .body = codec::Frame{}},
+          response, {.addresses = {address}})),
+      IsOk());
+  return response.data;
 }
 
 inline helloworld::HelloRequest Named(const std::string& name) {

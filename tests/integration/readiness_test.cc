@@ -25,18 +25,8 @@ constexpr char kServing[] = "\x08\x01", kNotServing[] = "\x08\x02";
 // What a service says of itself to those who ask.
 class Asked {
  public:
-  std::string Health(const std::string& address) {
-    codec::Frame response;
-    EXPECT_THAT(
-        BlockOn(caller_->client()->Call(
-            Context(),
-            {.service = "",
-             .method = {.endpoint = "Health.Check", .grpc_path = "/grpc.health.v1.Health/Check"},
-             .body = codec::Frame{}},
-            response, {.addresses = {address}})),
-        IsOk());
-    return response.data;
-  }
+  std::string Health(const std::string& address) { return HealthAt(address, *caller_); }
+
   // A watch of the health, of which `Next` is what is heard next.
   class Watch {
    public:

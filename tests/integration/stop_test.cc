@@ -150,18 +150,7 @@ TEST_F(Lifecycle, IsNotReadyBeforeItDeregisters) {
   RunningGreeter server(std::move(options));
   const std::string address = server.address();
   const auto caller = NewCaller(registry_);
-  const auto health = [&] {
-    codec::Frame response;
-    EXPECT_THAT(
-        BlockOn(caller->client()->Call(
-            Context(),
-            {.service = "",
-             .method = {.endpoint = "Health.Check", .grpc_path = "/grpc.health.v1.Health/Check"},
-             .body = codec::Frame{}},
-            response, {.addresses = {address}})),
-        IsOk());
-    return response.data;
-  };
+  const auto health = [&] { return HealthAt(address, *caller); };
   EXPECT_EQ(health(), kServing);
   std::string seen;
   script.on_deregister = [&] { seen = health(); };

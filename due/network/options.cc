@@ -11,9 +11,15 @@ absl::Status Bad(std::string_view option, std::string_view why) {
   return absl::InvalidArgumentError(fmt::format("{} {}", option, why));
 }
 
+absl::Status CheckNetwork(const std::string& network) {
+  if (network == "tcp" || network == "ws") return absl::OkStatus();
+  return Bad("network", fmt::format("is \"{}\"; there are: tcp, ws (flag --network)", network));
+}
+
 }  // namespace
 
 absl::Status ServerOptions::Check() const {
+  RETURN_IF_ERROR(CheckNetwork(network));
   RETURN_IF_ERROR(packet.Check());
   if (cert_file.empty() != key_file.empty())
     return Bad(cert_file.empty() ? "cert_file" : "key_file", "is missing: TLS needs both");
@@ -22,10 +28,15 @@ absl::Status ServerOptions::Check() const {
   if (stall_timeout <= absl::ZeroDuration()) return Bad("stall_timeout", "is not above zero");
   if (heartbeat_interval < absl::ZeroDuration()) return Bad("heartbeat_interval", "is negative");
   if (authorize_timeout < absl::ZeroDuration()) return Bad("authorize_timeout", "is negative");
+  if (handshake_timeout <= absl::ZeroDuration())
+    return Bad("handshake_timeout", "is not above zero");
+  if (!path.starts_with('/'))
+    return Bad("path", fmt::format("is \"{}\", which has no / in front", path));
   return absl::OkStatus();
 }
 
 absl::Status ClientOptions::Check() const {
+  RETURN_IF_ERROR(CheckNetwork(network));
   RETURN_IF_ERROR(packet.Check());
   if (write_queue_size < 1) return Bad("write_queue_size", "is below 1");
   if (stall_timeout <= absl::ZeroDuration()) return Bad("stall_timeout", "is not above zero");

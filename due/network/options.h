@@ -19,7 +19,7 @@ struct ServerOptions {
   std::string address = ":3553";  // port 0: a free one
   PacketOptions packet = {};
 
-  std::string cert_file = {}, key_file = {};  // both: TLS
+  std::string cert_file = {}, key_file = {};  // both: TLS; not for KCP
   int max_conn_num = 5000;                    // more are closed as they come
 
   // Packets that wait to be written to one connection. Who pushes more is refused; what comes in is
@@ -39,13 +39,18 @@ struct ServerOptions {
   // TLS's handshake, and WebSocket's.
   absl::Duration handshake_timeout = absl::Seconds(10);
 
+  // Of WebSocket: "/" is every path, another only itself; of the Origin headers, one must be equal, and
+  // "*" is any or none.
+  std::string path = "/";
+  std::vector<std::string> origins = {"*"};
+
   // INVALID_ARGUMENT names the option that has no meaning.
   absl::Status Check() const;
 };
 
 struct ClientOptions {
   std::string network = "tcp";
-  std::string address = "127.0.0.1:3553";
+  std::string address = "127.0.0.1:3553";  // of ws also "ws://host:port/path", "wss://…"
   PacketOptions packet = {};
 
   std::string ca_file = {}, server_name = {};  // either: TLS

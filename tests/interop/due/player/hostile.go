@@ -74,16 +74,15 @@ func garbage(p *player) error {
 			return err
 		}
 		defer l.close()
-		noise := make([]byte, 1+source.Intn(20000))
+		noise := make([]byte, 4+source.Intn(20000))
 		source.Read(noise)
-		for i := range min(4, len(noise)) {
-			noise[i] = 0xff // a size that is too large, and no HTTP
+		copy(noise, "\xff\xff\xff\xff") // a size that is too large, and no HTTP
+		if p.network == "ws" {
+			noise = append(noise, "\r\n\r\n"...) // where a request ends
 		}
 		l.write(noise)
-		if len(noise) >= 4 {
-			if err := l.ends(); err != nil {
-				return err
-			}
+		if err := l.ends(); err != nil {
+			return err
 		}
 	}
 	return p.stillServes()
@@ -127,7 +126,7 @@ func frames(p *player) error {
 	if pongs != 1 {
 		return fmt.Errorf("%d pongs came for a ping", pongs)
 	}
-	if err := l.socket.WriteMessage(websocket.TextMessage, sent); err != nil {
+	if err := l.socket.WriteMessage(websocket.TextMessage, []byte("hello")); err != nil {
 		return err
 	}
 	return l.ask(message{8, 0, "after a text"})
@@ -150,12 +149,12 @@ func webSocketGarbage(p *player) error {
 		return err
 	}
 	for _, frame := range []string{
-		"\x83\x80\x01\x02\x03\x04",                         // of a kind that is reserved
-		"\x82\x04\x00\x00\x00\x00",                         // without a mask
-		"\x80\x80\x01\x02\x03\x04",                         // goes on with a message that has not begun
-		"\xf2\x80\x01\x02\x03\x04",                         // with bits of extensions that were not agreed
-		"\x89\xfe\x01\x00\x01\x02\x03\x04",                 // a ping of 256 bytes
-		"\x82\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x02", // of 2^64 bytes
+		"\x83\x80\x01\x02\x03\x04",                                 // of a kind that is reserved
+		"\x82\x04\x00\x00\x00\x00",                                 // without a mask
+		"\x80\x80\x01\x02\x03\x04",                                 // goes on with a message that has not begun
+		"\xf2\x80\x01\x02\x03\x04",                                 // with bits of extensions that were not agreed
+		"\x89\xfe\x01\x00\x01\x02\x03\x04",                         // a ping of 256 bytes
+		"\x82\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x02\x03\x04", // of 2^64 bytes
 	} {
 		l, err := p.dial()
 		if err != nil {

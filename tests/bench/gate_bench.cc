@@ -14,7 +14,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <map>
 #include <string>
 #include <utility>
@@ -169,23 +168,13 @@ void Print(const Shape& shape, const Samples& samples) {
   std::fflush(stdout);
 }
 
-double ResidentKiB(pid_t pid) {
-  std::ifstream status(fmt::format("/proc/{}/status", pid));
-  std::string line;
-  double value = 0;
-  while (std::getline(status, line)) {
-    if (std::sscanf(line.c_str(), "VmRSS: %lf", &value) == 1) return value;
-  }
-  return 0;
-}
-
 void MeasureMemory(const std::string& name, const Peer& peer, const std::string& network,
                    int connections) {
-  const double before = ResidentKiB(peer.child.pid());
+  const double before = peer.child.ResidentKiB();
   Child load = Pinned(kLoadCore, Self(), LoadArguments("hold", network, peer.port, connections));
   if (load.Line() != "connected") std::exit(1);
   sleep(1);  // until the last is taken
-  const double each = (ResidentKiB(peer.child.pid()) - before) / connections;
+  const double each = (peer.child.ResidentKiB() - before) / connections;
   std::printf("%-14s %-10s %10.2f KiB per idle connection, of %d\n", "idle", name.c_str(), each,
               connections);
   PrintFigure("gate.idle." + name + ".memory", each, "KiB/connection");

@@ -106,7 +106,7 @@ void KcpSession::Flush(uint32_t now) {
           fmt::format("the connection to {} is lost: it acknowledges nothing", peer_.ToText()));
     }
   }
-  const std::optional<uint32_t> due = arq_->due();
+  const Moment due = arq_->due();
   // One that comes too early finds nothing to do, and sets the right one.
   if (!due.has_value() || (wakes_up_at_.has_value() && Distance(*due, *wakes_up_at_) >= 0)) return;
   wakes_up_at_ = due;

@@ -68,7 +68,7 @@ class KcpSession final : public std::enable_shared_from_this<KcpSession>, privat
   absl::AnyInvocable<void(absl::Status)> written_;
 
   micro::net::Deadline deadline_;
-  std::optional<uint32_t> wakes_up_at_;
+  Moment wakes_up_at_;
 };
 
 // The socket of a session.

@@ -16,7 +16,7 @@ func main() {
 	flag.StringVar(&p.address, "address", "127.0.0.1:3553", "host:port of the server")
 	flag.StringVar(&p.fec, "fec", "10/3", "kcp: data and parity shards of what is sent, as due's client has them; 0/0: none")
 	flag.StringVar(&p.authority, "tls_ca", "", "PEM file; TLS with this authority")
-	flag.StringVar(&p.serverName, "server_name", "", "that the certificate bears; empty: the host")
+	flag.StringVar(&p.serverName, "tls_server_name", "", "that the certificate bears; empty: the host")
 	flag.IntVar(&p.count, "packets", 1000, "to be sent with some on their way")
 	flag.IntVar(&p.connections, "connections", 50, "at once")
 	flag.IntVar(&p.limit, "cap", 0, "of the server: what a packet may hold behind its size; 0: it has none")

@@ -60,22 +60,20 @@ class NetworkClient final : public Client {
  public:
   NetworkClient(const ClientOptions& options, const Packer& packer, Target target,
                 std::shared_ptr<const micro::net::Tls> tls, Hooks hooks)
-      : opening_(std::make_shared<const Opening>(Opening{
-            .is_websocket = options.network == "ws",
-            .target = std::move(target),
+      : settings_(std::make_shared<const SessionSettings>(SessionSettings{
             .framing =
                 Framing(packer, options.network == "ws" ? Carrier::kMessages : Carrier::kStream),
-            .sessions = std::make_shared<SessionTable>(
-                loops_,
-                std::make_shared<const SessionSettings>(
-                    SessionSettings{.packer = packer,
-                                    .hooks = std::move(hooks),
-                                    .write_queue_size = options.write_queue_size,
-                                    .stall_timeout = options.stall_timeout,
-                                    .heartbeat_interval = options.heartbeat_interval,
-                                    .sends_heartbeats = true,
-                                    .is_client = true}),
-                INT64_MAX)})),
+            .hooks = std::move(hooks),
+            .write_queue_size = options.write_queue_size,
+            .stall_timeout = options.stall_timeout,
+            .heartbeat_interval = options.heartbeat_interval,
+            .sends_heartbeats = true,
+            .is_client = true})),
+        opening_(std::make_shared<const Opening>(
+            Opening{.is_websocket = options.network == "ws",
+                    .target = std::move(target),
+                    .settings = settings_,
+                    .sessions = std::make_shared<SessionTable>(loops_, settings_, INT64_MAX)})),
         tls_(std::move(tls)),
         dial_timeout_(options.dial_timeout) {}
 
@@ -131,19 +129,20 @@ class NetworkClient final : public Client {
     }
 
     std::unique_ptr<Wire> NewWire() const {
-      if (!is_websocket) return std::make_unique<StreamWire>(framing);
-      return std::make_unique<WebSocketWire>(framing, WebSocketWire::kClient);
+      if (!is_websocket) return std::make_unique<StreamWire>(settings->framing);
+      return std::make_unique<WebSocketWire>(settings->framing, WebSocketWire::kClient);
     }
 
     const bool is_websocket;
     const Target target;
-    const Framing framing;
+    const std::shared_ptr<const SessionSettings> settings;
     const std::shared_ptr<SessionTable> sessions;
   };
 
   SessionTable& sessions() const { return *opening_->sessions; }
 
   Loops& loops_ = Loops::Default();
+  const std::shared_ptr<const SessionSettings> settings_;
   const std::shared_ptr<const Opening> opening_;
   const std::shared_ptr<const micro::net::Tls> tls_;
   const absl::Duration dial_timeout_;

@@ -32,6 +32,9 @@ class LoopTurn : public std::enable_shared_from_this<LoopTurn> {
   std::atomic<int64_t> dropped = 0;  // messages that held no packet
   std::atomic<int64_t> missed = 0;   // broadcasts, by connections whose queue was full
 
+  // An empty text with room, lent to the session that delivers what it has read. On the loop.
+  std::string spare;
+
   // Has the session write what waits, at the end of this turn. On the loop.
   void FlushLater(std::shared_ptr<Session> session);
 

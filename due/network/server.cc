@@ -34,21 +34,18 @@ class Accepting final : public std::enable_shared_from_this<Accepting> {
   Accepting(const ServerOptions& options, const Packer& packer, Hooks hooks)
       : is_websocket_(options.network == "ws"),
         handshake_timeout_(options.handshake_timeout),
-        framing_(packer, is_websocket_ ? Carrier::kMessages : Carrier::kStream),
         rules_(std::make_shared<const UpgradeRules>(UpgradeRules{
             .path = options.path, .origins = options.origins, .on_upgrade = hooks.on_upgrade})),
-        sessions_(std::make_shared<SessionTable>(
-            loops_,
-            std::make_shared<const SessionSettings>(SessionSettings{
-                .packer = packer,
-                .hooks = std::move(hooks),
-                .write_queue_size = options.write_queue_size,
-                .stall_timeout = options.stall_timeout,
-                .heartbeat_interval = options.heartbeat_interval,
-                .answers_heartbeats = options.heartbeat_mechanism == HeartbeatMechanism::kResp,
-                .sends_heartbeats = options.heartbeat_mechanism == HeartbeatMechanism::kTick,
-                .authorize_timeout = options.authorize_timeout}),
-            options.max_conn_num)) {}
+        settings_(std::make_shared<const SessionSettings>(SessionSettings{
+            .framing = Framing(packer, is_websocket_ ? Carrier::kMessages : Carrier::kStream),
+            .hooks = std::move(hooks),
+            .write_queue_size = options.write_queue_size,
+            .stall_timeout = options.stall_timeout,
+            .heartbeat_interval = options.heartbeat_interval,
+            .answers_heartbeats = options.heartbeat_mechanism == HeartbeatMechanism::kResp,
+            .sends_heartbeats = options.heartbeat_mechanism == HeartbeatMechanism::kTick,
+            .authorize_timeout = options.authorize_timeout})),
+        sessions_(std::make_shared<SessionTable>(loops_, settings_, options.max_conn_num)) {}
 
   Loops& loops() { return loops_; }
   SessionTable& sessions() { return *sessions_; }
@@ -100,8 +97,8 @@ class Accepting final : public std::enable_shared_from_this<Accepting> {
   }
 
   std::unique_ptr<Wire> NewWire() const {
-    if (!is_websocket_) return std::make_unique<StreamWire>(framing_);
-    return std::make_unique<WebSocketWire>(framing_, WebSocketWire::kServer);
+    if (!is_websocket_) return std::make_unique<StreamWire>(settings_->framing);
+    return std::make_unique<WebSocketWire>(settings_->framing, WebSocketWire::kServer);
   }
 
   void Open(Loop& loop, std::unique_ptr<Socket> socket, std::string_view read) {
@@ -111,8 +108,8 @@ class Accepting final : public std::enable_shared_from_this<Accepting> {
   Loops& loops_ = Loops::Default();
   const bool is_websocket_;
   const absl::Duration handshake_timeout_;
-  const Framing framing_;
   const std::shared_ptr<const UpgradeRules> rules_;
+  const std::shared_ptr<const SessionSettings> settings_;
   const std::shared_ptr<SessionTable> sessions_;
   std::atomic<int64_t> unopened_ = 0;
   std::vector<std::set<std::shared_ptr<Upgrade>>> upgrades_{loops_.size()};  // each for its loop

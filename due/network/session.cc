@@ -33,11 +33,11 @@ std::string_view NameOf(Cause cause) {
 Session::Session(int64_t id, std::unique_ptr<micro::net::Socket> socket, std::unique_ptr<Wire> wire,
                  std::shared_ptr<const SessionSettings> settings, std::shared_ptr<LoopTurn> turn,
                  OnEnd on_end)
-    : id_(id),
-      socket_(std::move(socket)),
+    : socket_(std::move(socket)),
       wire_(std::move(wire)),
       settings_(std::move(settings)),
       turn_(std::move(turn)),
+      id_(id),
       on_end_(std::move(on_end)),
       local_(socket_->local()),
       remote_(socket_->remote()) {}
@@ -102,6 +102,7 @@ void Session::Advance() {
 
 void Session::DeliverAll() {
   const int64_t before = turn_->packets_in.load(std::memory_order_relaxed);
+  if (waiting_.empty()) waiting_.swap(turn_->spare);
   is_delivering_ = true;
   while (state() == kOpened && !IsFull() && TakeNext()) {
   }
@@ -218,7 +219,7 @@ bool Session::Write(std::string_view bytes) {
 }
 
 void Session::SendHeartbeat() {
-  const Packer& packer = settings_->packer;
+  const Packer& packer = settings_->framing.packer();
   queued_.fetch_add(1, std::memory_order_relaxed);
   Take(settings_->is_client ? std::string(packer.ClientHeartbeat())
                             : packer.Heartbeat(Clock::Real().Now()));
@@ -240,13 +241,20 @@ void Session::Flush() {
     turn_->packets_out.fetch_add(waiting_packets_, std::memory_order_relaxed);
     queued_.fetch_sub(std::exchange(waiting_packets_, 0), std::memory_order_relaxed);
     waiting_.clear();
-    if (waiting_.capacity() > kKeptSpace) waiting_.shrink_to_fit();
   }
+  GiveBackSpace();
   if (is_ending_) return Linger();
   if (is_paused_ && !IsFull()) {
     is_paused_ = false;
     Advance();
   }
+}
+
+// What is written at once goes through one buffer of the loop's.
+void Session::GiveBackSpace() {
+  if (waiting_.capacity() > turn_->spare.capacity()) waiting_.swap(turn_->spare);
+  if (turn_->spare.capacity() > kKeptSpace) turn_->spare.shrink_to_fit();
+  if (waiting_.capacity() > 0) waiting_ = {};
 }
 
 void Session::WriteOn() {

@@ -14,13 +14,13 @@
 #include "due/network/conn.h"
 #include "due/network/loop_turn.h"
 #include "due/network/wire.h"
-#include "due/packet/packer.h"
+#include "due/packet/framing.h"
 
 namespace due {
 
 // What all sessions of a server, or a client's one, have in common.
 struct SessionSettings {
-  Packer packer;
+  Framing framing;
   Hooks hooks = {};
   int write_queue_size = 512;
   absl::Duration stall_timeout = absl::InfiniteDuration();
@@ -72,6 +72,7 @@ class Session final : public Conn {
   void Deliver(std::string_view packet);
   void MakeRoom(size_t last_read);
   void SendHeartbeat();
+  void GiveBackSpace();
   void WriteOn();
   void OnWritten(const absl::Status& status);
   void WatchForSilence();
@@ -83,26 +84,19 @@ class Session final : public Conn {
     return queued_.load(std::memory_order_relaxed) >= settings_->write_queue_size;
   }
 
-  const int64_t id_;
+  // What each packet needs lies together: a server has thousands of these.
   std::unique_ptr<micro::net::Socket> socket_;  // until the end
-  const std::unique_ptr<Wire> wire_;
+  std::unique_ptr<Wire> wire_;
   const std::shared_ptr<const SessionSettings> settings_;
   const std::shared_ptr<LoopTurn> turn_;
-  OnEnd on_end_;
-  const std::string local_, remote_;
-
-  std::atomic<State> state_ = kOpened;
-  std::atomic<int64_t> uid_ = 0;
-  std::atomic<int> queued_ = 0;  // packets pushed and not written
 
   // What was read and is not whole: from begin_ to end_.
   std::unique_ptr<char[]> space_;
   size_t capacity_ = 0, begin_ = 0, end_ = 0, last_read_ = 0;
   absl::Time heard_;  // of a whole packet
 
-  std::string waiting_, writing_;
-  size_t written_ = 0;  // of writing_
-  int waiting_packets_ = 0, writing_packets_ = 0;
+  std::atomic<State> state_ = kOpened;
+  std::atomic<int> queued_ = 0;  // packets pushed and not written
   bool is_writing_ = false;
   bool is_delivering_ = false;  // what is pushed meanwhile is written in one go afterwards
   bool is_reading_ = false;
@@ -111,8 +105,16 @@ class Session final : public Conn {
   bool is_ending_ = false;  // it is hanged, and all that may be written waits already
   bool has_said_goodbye_ = false;
   Cause cause_ = Cause::kLocal;  // of its end, once it is hanged
-  Attributes attributes_;
+  int waiting_packets_ = 0, writing_packets_ = 0;
+  std::string waiting_, writing_;
+  size_t written_ = 0;  // of writing_
+
+  const int64_t id_;
+  std::atomic<int64_t> uid_ = 0;
+  OnEnd on_end_;
+  const std::string local_, remote_;
   micro::net::Deadline silence_, authorization_, stall_, linger_;
+  Attributes attributes_;
 };
 
 }  // namespace due

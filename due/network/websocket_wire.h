@@ -53,7 +53,7 @@ class WebSocketWire final : public Wire {
   void Say(uint16_t code, std::string& answer);
   void PutFrame(Opcode opcode, std::string_view payload, std::string& out);
 
-  const Framing framing_;
+  const Framing& framing_;  // of the session's settings
   const Side side_;
   bool has_said_goodbye_ = false;
   Opcode message_ = kContinuation;  // of which a part has come: text or binary

@@ -52,7 +52,7 @@ class StreamWire final : public Wire {
   void PutGoodbye(std::string&) override {}
 
  private:
-  const Framing framing_;
+  const Framing& framing_;  // of the session's settings
   std::string scratch_;
 };
 

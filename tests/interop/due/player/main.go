@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"time"
 
 	"micro-cpp/tests/interop/due/wire"
 )
@@ -20,6 +21,7 @@ func main() {
 	flag.IntVar(&p.count, "packets", 1000, "to be sent with some on their way")
 	flag.IntVar(&p.connections, "connections", 50, "at once")
 	flag.IntVar(&p.limit, "cap", 0, "of the server: what a packet may hold behind its size; 0: it has none")
+	flag.DurationVar(&p.heartbeat, "heartbeat", 10*time.Second, "that the server wants; up to 1s: what it does about silence is checked")
 	shift := flag.Int("shift", 0, "that the server adds to route and seq of each answer")
 	only := flag.String("only", "", "the one check that is run")
 	flag.String("check", "echo", "what the server is: echo")

@@ -9,6 +9,7 @@
 #include "core/net/loops.h"
 #include "core/net/socket.h"
 #include "core/status_macros.h"
+#include "due/kcp/kcp.h"
 #include "due/network/session_table.h"
 #include "due/network/upgrade.h"
 #include "due/network/websocket_wire.h"
@@ -75,6 +76,8 @@ class NetworkClient final : public Client {
                     .settings = settings_,
                     .sessions = std::make_shared<SessionTable>(loops_, settings_, INT64_MAX)})),
         tls_(std::move(tls)),
+        is_kcp_(options.network == "kcp"),
+        kcp_(options.kcp),
         dial_timeout_(options.dial_timeout) {}
 
   ~NetworkClient() override { micro::BlockOn(sessions().EndAll(Context(), /*force=*/true)); }
@@ -83,12 +86,16 @@ class NetworkClient final : public Client {
     Loop& loop = loops_.Next();
     auto slot = std::make_shared<OneShot<std::shared_ptr<Conn>>>();
     const absl::Time deadline = Clock::Real().Now() + dial_timeout_;
-    micro::net::Connect(loop, opening_->target.address, tls_, dial_timeout_,
-                        [opening = opening_, &loop, slot,
-                         deadline](absl::StatusOr<std::unique_ptr<Socket>> socket) {
-                          if (!socket.ok()) return (void)slot->TrySet(socket.status());
-                          Opening::Open(opening, loop, *std::move(socket), deadline, slot);
-                        });
+    auto opened = [opening = opening_, &loop, slot,
+                   deadline](absl::StatusOr<std::unique_ptr<Socket>> socket) {
+      if (!socket.ok()) return (void)slot->TrySet(socket.status());
+      Opening::Open(opening, loop, *std::move(socket), deadline, slot);
+    };
+    if (is_kcp_) {
+      DialKcp(loop, opening_->target.address, kcp_, dial_timeout_, std::move(opened));
+    } else {
+      micro::net::Connect(loop, opening_->target.address, tls_, dial_timeout_, std::move(opened));
+    }
     co_return co_await micro::Await(ctx, slot);
   }
 
@@ -145,6 +152,8 @@ class NetworkClient final : public Client {
   const std::shared_ptr<const SessionSettings> settings_;
   const std::shared_ptr<const Opening> opening_;
   const std::shared_ptr<const micro::net::Tls> tls_;
+  const bool is_kcp_;
+  const KcpOptions kcp_;
   const absl::Duration dial_timeout_;
 };
 

@@ -12,8 +12,9 @@ absl::Status Bad(std::string_view option, std::string_view why) {
 }
 
 absl::Status CheckNetwork(const std::string& network) {
-  if (network == "tcp" || network == "ws") return absl::OkStatus();
-  return Bad("network", fmt::format("is \"{}\"; there are: tcp, ws (flag --network)", network));
+  if (network == "tcp" || network == "ws" || network == "kcp") return absl::OkStatus();
+  return Bad("network",
+             fmt::format("is \"{}\"; there are: tcp, ws, kcp (flag --network)", network));
 }
 
 }  // namespace
@@ -21,6 +22,9 @@ absl::Status CheckNetwork(const std::string& network) {
 absl::Status ServerOptions::Check() const {
   RETURN_IF_ERROR(CheckNetwork(network));
   RETURN_IF_ERROR(packet.Check());
+  RETURN_IF_ERROR(kcp.Check());
+  if (network == "kcp" && !cert_file.empty())
+    return Bad("cert_file", "is given, but KCP has no TLS");
   if (cert_file.empty() != key_file.empty())
     return Bad(cert_file.empty() ? "cert_file" : "key_file", "is missing: TLS needs both");
   if (max_conn_num < 1) return Bad("max_conn_num", "is below 1");
@@ -38,6 +42,9 @@ absl::Status ServerOptions::Check() const {
 absl::Status ClientOptions::Check() const {
   RETURN_IF_ERROR(CheckNetwork(network));
   RETURN_IF_ERROR(packet.Check());
+  RETURN_IF_ERROR(kcp.Check());
+  if (network == "kcp" && !(ca_file.empty() && server_name.empty()))
+    return Bad(ca_file.empty() ? "server_name" : "ca_file", "is given, but KCP has no TLS");
   if (write_queue_size < 1) return Bad("write_queue_size", "is below 1");
   if (stall_timeout <= absl::ZeroDuration()) return Bad("stall_timeout", "is not above zero");
   if (dial_timeout <= absl::ZeroDuration()) return Bad("dial_timeout", "is not above zero");

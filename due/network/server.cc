@@ -11,6 +11,7 @@
 #include "core/net/loops.h"
 #include "core/net/socket.h"
 #include "core/status_macros.h"
+#include "due/kcp/kcp.h"
 #include "due/network/session_table.h"
 #include "due/network/upgrade.h"
 #include "due/network/websocket_wire.h"
@@ -124,26 +125,37 @@ class NetworkServer final : public Server {
   absl::Status Start(const ServerOptions& options) {
     ASSIGN_OR_RETURN(const micro::ListenAddress address,
                      micro::ParseListenAddress(options.address));
+    const auto accept = [accepting = accepting_](Loop& loop, std::unique_ptr<Socket> socket) {
+      accepting->Accept(loop, std::move(socket));
+    };
+    if (options.network == "kcp") {
+      ASSIGN_OR_RETURN(kcp_listener_,
+                       KcpListener::Listen(accepting_->loops(), address.host, address.first_port,
+                                           options.kcp, options.max_conn_num, accept));
+      return absl::OkStatus();
+    }
     std::shared_ptr<const micro::net::Tls> tls;
     if (!options.cert_file.empty()) {
       ASSIGN_OR_RETURN(
           tls, micro::net::NewServerTls({.cert = options.cert_file, .key = options.key_file}));
     }
-    ASSIGN_OR_RETURN(
-        listener_,
-        Listener::Listen(accepting_->loops(), address.host, address.first_port, std::move(tls),
-                         options.handshake_timeout,
-                         [accepting = accepting_](Loop& loop, std::unique_ptr<Socket> socket) {
-                           accepting->Accept(loop, std::move(socket));
-                         }));
+    ASSIGN_OR_RETURN(listener_,
+                     Listener::Listen(accepting_->loops(), address.host, address.first_port,
+                                      std::move(tls), options.handshake_timeout, accept));
     return absl::OkStatus();
   }
 
-  int port() const override { return listener_->port(); }
+  int port() const override {
+    return listener_ != nullptr ? listener_->port() : kcp_listener_->port();
+  }
 
   Counts counts() const override {
     Counts counts = accepting_->sessions().counts();
     counts.unopened = accepting_->unopened();
+    if (kcp_listener_ != nullptr) {
+      const KcpCounts kcp = kcp_listener_->counts();
+      counts.refused += kcp.dropped[static_cast<size_t>(KcpDrop::kRefused)];
+    }
     counts.broadcasts = broadcasts_;
     return counts;
   }
@@ -162,13 +174,15 @@ class NetworkServer final : public Server {
   Task<void> EndAll(Context ctx, bool force) {
     co_await micro::Offload([this] {
       if (listener_ != nullptr) listener_->Close();
+      if (kcp_listener_ != nullptr) kcp_listener_->Close();
     });
     co_await accepting_->EndUpgrades();
     co_await accepting_->sessions().EndAll(ctx, force);
   }
 
   const std::shared_ptr<Accepting> accepting_;
-  std::unique_ptr<Listener> listener_;
+  std::unique_ptr<Listener> listener_;  // or the other
+  std::unique_ptr<KcpListener> kcp_listener_;
   std::atomic<int64_t> broadcasts_ = 0;
 };
 

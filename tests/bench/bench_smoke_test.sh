@@ -8,7 +8,7 @@ figures() {
   shift
   "$@" >"$TEST_TMPDIR/out" 2>"$TEST_TMPDIR/err"
   expect 0 $? "exit code of $1"
-  expect "$wanted" "$(grep -cE '^figure [A-Za-z0-9_.:/]+ [0-9]+\.[0-9]+ [a-z/]+$' "$TEST_TMPDIR/out")" "figures of $1"
+  expect "$wanted" "$(grep -cE '^figure [A-Za-z0-9_.:/-]+ [0-9]+\.[0-9]+ [A-Za-z/]+$' "$TEST_TMPDIR/out")" "figures of $1"
 }
 
 quick="--benchmark_min_time=0.001 --benchmark_repetitions=1 --benchmark_report_aggregates_only=false"
@@ -20,6 +20,8 @@ figures 18 tests/bench/http_rpc_client_cost --rounds=1 --seconds=0.1
 figures 6 tests/bench/http_rpc_cost --rounds=1 --seconds=0.1
 figures 36 tests/bench/rpc_wire_bench --rounds=1 --seconds=0.1 --go=
 figures 12 tests/bench/policy_bench --seconds=1 --rate=50
+figures 81 tests/bench/gate_bench --rounds=1 --seconds=0.1 --idle=50 --broadcast=50 --go=
+figures 5 tests/bench/gate_soak --connections=50 --seconds=2
 figures 14 tests/bench/discovery_bench --rounds=1 --go=
 
 finish

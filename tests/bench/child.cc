@@ -91,21 +91,21 @@ double Child::ResidentKiB() const {
   return 0;
 }
 
-std::string GoMicroProgram(const std::string& name) {
+std::string GoProgram(const std::string& module, const std::string& path) {
   const char* sources = std::getenv("BUILD_WORKSPACE_DIRECTORY");
   if (sources == nullptr) return "";
-  const std::string build = std::string(sources) + "/tests/interop/gomicro/build.sh";
+  const std::string build = std::string(sources) + "/tests/interop/" + module + "/build.sh";
   FILE* out = popen(build.c_str(), "r");
   char line[4096] = "";
   const bool printed = out != nullptr && fgets(line, sizeof(line), out) != nullptr;
   if (!printed || pclose(out) != 0) {
-    std::fprintf(stderr, "%s failed; --go= leaves go-micro out\n", build.c_str());
+    std::fprintf(stderr, "%s failed; --go= leaves Go out\n", build.c_str());
     std::exit(1);
   }
   std::string folder = line;
   setenv("MICRO_TLS_SECURE", "true", 0);  // else go-micro v5 warns at every start; no TLS is used
   folder.erase(folder.find_last_not_of('\n') + 1);
-  return folder + "/v5/bin/" + name;
+  return folder + "/" + path;
 }
 
 double Median(std::vector<double> values) {

@@ -40,9 +40,10 @@ class Child {
   int in_ = -1;
 };
 
-// The program `name` of tests/interop/gomicro, built now; "" where this process was not started by
-// `bazel run`, and so does not know where the sources are. Ends the process when it cannot be built.
-std::string GoMicroProgram(const std::string& name);
+// A program that tests/interop/MODULE/build.sh builds, now: its path below the folder that the script
+// prints. "" where this process was not started by `bazel run`, and so does not know where the sources
+// are. Ends the process when it cannot be built.
+std::string GoProgram(const std::string& module, const std::string& path);
 
 double Median(std::vector<double> values);
 

@@ -191,7 +191,7 @@ int Main(int argc, char** argv) {
     return 1;
   }
   rounds = std::max(rounds, 1);
-  const std::string go = named_go ? *named_go : GoMicroProgram("discovery");
+  const std::string go = named_go ? *named_go : GoProgram("gomicro", "v5/bin/discovery");
   const std::vector<Place> places = Places();
   const Listening listening;
   std::printf("%-8s %14s %14s %14s %14s %14s\n", "registry", "registered ms", "routed ms",

@@ -9,6 +9,7 @@
 // PROGRAM is `echo` of tests/interop/due, "" leaves Go out; under `bazel run` it is built where it is
 // not named.
 #include <fmt/format.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -28,12 +29,32 @@
 namespace bench {
 namespace {
 
-const char kServerCore[] = "0", kLoadCore[] = "1";
+// The cores that servers and loads are pinned to: two of those that this process may use.
+struct Cores {
+  std::string server = "0", load = "0";
+};
+
+const Cores& PinnedTo() {
+  static const Cores& cores = *new Cores([] {
+    Cores found;
+    cpu_set_t usable;
+    sched_getaffinity(0, sizeof(usable), &usable);
+    int count = 0;
+    for (int core = 0; core < CPU_SETSIZE && count < 2; ++core) {
+      if (CPU_ISSET(core, &usable))
+        (count++ == 0 ? found.server : found.load) = std::to_string(core);
+    }
+    if (count < 2) found.load = found.server;
+    return found;
+  }());
+  return cores;
+}
 
 int Serve(const std::string& network) {
   auto server = due::Server::Listen(
       {.network = network,
        .address = "127.0.0.1:0",
+       .kcp = GateKcp(),
        .max_conn_num = 100000,
        .heartbeat_interval = absl::ZeroDuration()},
       {.on_receive = [](due::Conn& conn, std::string_view packet) { (void)conn.Push(packet); }});
@@ -115,7 +136,7 @@ Sample Measure(const Peer& peer, const std::string& network, const Shape& shape,
   arguments.push_back(fmt::format("--window={}", shape.window));
   arguments.push_back(fmt::format("--body={}", shape.body));
   arguments.push_back(fmt::format("--seconds={}", seconds));
-  Child load = Pinned(kLoadCore, Self(), arguments);
+  Child load = Pinned(PinnedTo().load, Self(), arguments);
   if (load.Line() != "connected") std::exit(1);
   const double before = peer.child.CpuSeconds();
   load.Say("\n");
@@ -163,15 +184,18 @@ void Print(const Shape& shape, const Samples& samples) {
   };
   ratio("tcp", "epoll");
   ratio("ws", "tcp");
+  ratio("kcp", "tcp");
   ratio("go-tcp", "tcp");
   ratio("go-ws", "ws");
+  ratio("go-kcp", "kcp");
   std::fflush(stdout);
 }
 
 void MeasureMemory(const std::string& name, const Peer& peer, const std::string& network,
                    int connections) {
   const double before = peer.child.ResidentKiB();
-  Child load = Pinned(kLoadCore, Self(), LoadArguments("hold", network, peer.port, connections));
+  Child load =
+      Pinned(PinnedTo().load, Self(), LoadArguments("hold", network, peer.port, connections));
   if (load.Line() != "connected") std::exit(1);
   sleep(1);  // until the last is taken
   const double each = (peer.child.ResidentKiB() - before) / connections;
@@ -182,7 +206,7 @@ void MeasureMemory(const std::string& name, const Peer& peer, const std::string&
 }
 
 Peer Start(const std::string& program, const std::vector<std::string>& arguments) {
-  Peer peer{Pinned(kServerCore, program, arguments)};
+  Peer peer{Pinned(PinnedTo().server, program, arguments)};
   const std::string ready = peer.child.LineAfter("ready");
   const size_t colon = ready.find(':', ready.find("addr="));
   peer.port = std::atoi(ready.c_str() + colon + 1);
@@ -205,8 +229,8 @@ void MeasureBroadcasts(int connections, int rounds) {
   for (const std::string name : {"bare", "ours"}) {
     peers.emplace(
         name, Start(Self(), {name + "-broadcast", fmt::format("--connections={}", connections)}));
-    holders.push_back(
-        Pinned(kLoadCore, Self(), LoadArguments("hold", "tcp", peers.at(name).port, connections)));
+    holders.push_back(Pinned(PinnedTo().load, Self(),
+                             LoadArguments("hold", "tcp", peers.at(name).port, connections)));
     if (holders.back().Line() != "connected") std::exit(1);
     sleep(1);         // until the last is taken
     broadcast(name);  // the first also takes connections, or grows buffers
@@ -229,17 +253,22 @@ struct Settings {
   double seconds = 1;
 };
 
+// Of a server's name: epoll, ws, go-ws …
+std::string NetworkOf(const std::string& name) {
+  return name == "epoll" ? "tcp" : name.substr(name.rfind('-') + 1);
+}
+
 int RunRounds(const Settings& settings) {
   const auto start = [&](const std::string& name) {
-    const std::string network = name.substr(name.rfind('-') + 1);
-    if (name == "epoll") return Start(Self(), {"epoll"});
+    const std::string network = NetworkOf(name);
+    if (name == "epoll") return Start(Self(), {name});
     if (name == network) return Start(Self(), {"ours", "--network=" + network});
-    return Start(settings.go, {"--network=" + network, "--listen=127.0.0.1:0", "--heartbeat=0s"});
+    return Start(settings.go, {"--network=" + network, "--listen=127.0.0.1:0", "--heartbeat=0s",
+                               "--kcp_no_delay=1,10,2,1", "--kcp_window=256,256"});
   };
-  std::vector<std::string> names = {"epoll", "tcp", "ws"};
+  std::vector<std::string> names = {"epoll", "tcp", "ws", "kcp"};
   if (!settings.go.empty()) {
-    names.push_back("go-tcp");
-    names.push_back("go-ws");
+    names.insert(names.end(), {"go-tcp", "go-ws", "go-kcp"});
   } else {
     std::printf(
         "Go is not measured: run this by `bazel run`, or name its program by --go=PROGRAM\n");
@@ -256,17 +285,16 @@ int RunRounds(const Settings& settings) {
       std::vector<std::string> order = names;
       if (round % 2 == 1) std::reverse(order.begin(), order.end());
       for (const std::string& name : order) {
-        const std::string network = name.ends_with("ws") ? "ws" : "tcp";
-        samples[name].push_back(Measure(peers.at(name), network, shape, settings.seconds));
+        samples[name].push_back(Measure(peers.at(name), NetworkOf(name), shape, settings.seconds));
       }
     }
     Print(shape, samples);
   }
   peers.clear();
   for (const std::string& name : names) {
-    if (settings.idle == 0 || name == "epoll") continue;
+    if (settings.idle == 0 || name == "epoll" || name.ends_with("kcp")) continue;
     const Peer fresh = start(name);
-    MeasureMemory(name, fresh, name.ends_with("ws") ? "ws" : "tcp", settings.idle);
+    MeasureMemory(name, fresh, NetworkOf(name), settings.idle);
   }
   if (settings.broadcast > 0) MeasureBroadcasts(settings.broadcast, settings.rounds);
   return 0;
@@ -308,12 +336,12 @@ int Main(int argc, char** argv) {
   if (role == "epoll") RunBareEcho();
   if (role == "ours-broadcast") return ServeBroadcasts(load.body);
   if (role == "bare-broadcast") RunBareBroadcast(load);
-  if (role == "load") RunGateLoad(load);
+  if (role == "load") load.network == "kcp" ? RunKcpLoad(load) : RunGateLoad(load);
   if (role == "hold") HoldConnections(load);
   if (!role.empty()) return 0;
   settings.seconds = load.seconds;
   settings.rounds = std::max(settings.rounds, 1);
-  if (settings.go == "unnamed") settings.go = "";
+  if (settings.go == "unnamed") settings.go = GoProgram("due", "echo");
   return RunRounds(settings);
 }
 

@@ -4,10 +4,12 @@
 
 #include <string>
 
+#include "due/kcp/options.h"
+
 namespace bench {
 
 struct GateLoad {
-  std::string network = "tcp";  // or ws
+  std::string network = "tcp";  // or ws, kcp
   int port = 0;
   int connections = 50;
   int window = 1;
@@ -18,6 +20,16 @@ struct GateLoad {
 // Connects, prints `connected`, runs, and prints `measured MESSAGES SECONDS P50_NS P99_NS ALL`, where
 // ALL counts from the start on. Ends the process where an answer is not what was sent.
 void RunGateLoad(const GateLoad& load);
+
+// The same over KCP, with our own client; for a process on one core.
+void RunKcpLoad(const GateLoad& load);
+
+// What games tune KCP to, for both sides of each pair.
+inline due::KcpOptions GateKcp() {
+  return {.no_delay = {.nodelay = 1, .interval_ms = 10, .resend = 2, .nc = 1},
+          .send_window = 256,
+          .receive_window = 256};
+}
 
 // Opens connections that say nothing, prints `connected` and waits to be killed.
 void HoldConnections(const GateLoad& load);

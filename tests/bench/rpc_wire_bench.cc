@@ -261,7 +261,7 @@ int Main(int argc, char** argv) {
     pause();  // until the parent has read this process's CPU time
     return 0;
   }
-  if (go == kUnnamed) go = GoMicroProgram("bench");
+  if (go == kUnnamed) go = GoProgram("gomicro", "v5/bin/bench");
   return RunRounds(go, std::max(rounds, 1), load.seconds);
 }
 

@@ -111,7 +111,8 @@ int main(int argc, char** argv) {
     }
   }
   const bench::Figures ours = bench::RunBenchmarks(argc, argv);
-  const std::string go = named_go.has_value() ? *named_go : bench::GoMicroProgram("selector");
+  const std::string go =
+      named_go.has_value() ? *named_go : bench::GoProgram("gomicro", "v5/bin/selector");
   if (!go.empty()) bench::CompareWith(go, ours);
   return 0;
 }

@@ -1,6 +1,7 @@
 #include "core/net/loops.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <thread>
@@ -11,6 +12,13 @@ namespace micro::net {
 namespace {
 
 thread_local Loop* current_loop = nullptr;
+
+// The cores that this process may run on: of the machine's, those that taskset or a container left.
+size_t UsableCores() {
+  cpu_set_t cores;
+  if (sched_getaffinity(0, sizeof(cores), &cores) != 0) return std::thread::hardware_concurrency();
+  return static_cast<size_t>(CPU_COUNT(&cores));
+}
 
 }  // namespace
 
@@ -46,7 +54,7 @@ Loops::Loops(size_t count) {
 }
 
 Loops& Loops::Default() {
-  static Loops& loops = *new Loops(std::thread::hardware_concurrency());
+  static Loops& loops = *new Loops(UsableCores());
   return loops;
 }
 

@@ -65,7 +65,7 @@ class Loops {
  public:
   explicit Loops(size_t count);
 
-  // The loops of the process, one per core; they live as long as it.
+  // The loops of the process, one per core that it may use; they live as long as it.
   static Loops& Default();
 
   // One after the other, so that connections spread over the cores. From any thread.

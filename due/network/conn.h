@@ -8,6 +8,8 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "due/network/attributes.h"
+#include "due/network/upgrade_request.h"
 
 namespace due {
 
@@ -18,9 +20,10 @@ enum class Cause {
   kSilent,        // no heartbeat
   kUnauthorized,  // nobody was bound to it in time
   kTooLarge,      // a packet above receive_bytes
+  kMalformed,     // bytes that the transport's protocol does not have
   kStalled,       // it took nothing of what was to be written
 };
-inline constexpr size_t kCauses = 6;
+inline constexpr size_t kCauses = 7;
 
 std::string_view NameOf(Cause cause);  // "peer", "silent" …
 
@@ -31,7 +34,7 @@ class Conn : public std::enable_shared_from_this<Conn> {
 
   virtual ~Conn() = default;
 
-  virtual int64_t id() const = 0;  // of a server's connections: 1, 2, 3 …, never given twice
+  virtual int64_t id() const = 0;  // 1, 2, 3 …, never given twice by a server, or by a client
   virtual State state() const = 0;
 
   // The user whose connection it is; 0: nobody's. Bind ends the wait of authorize_timeout, Unbind
@@ -49,6 +52,9 @@ class Conn : public std::enable_shared_from_this<Conn> {
   // still come are not heeded. More calls do nothing.
   virtual void Close(bool force) = 0;
 
+  // What the program keeps with it.
+  virtual Attributes& attr() = 0;
+
   virtual std::string local_address() const = 0;  // "127.0.0.1:3553"
   virtual std::string remote_address() const = 0;
 };
@@ -57,6 +63,9 @@ class Conn : public std::enable_shared_from_this<Conn> {
 // wait meanwhile. Packets of one connection come one after the other. A Conn is lent;
 // shared_from_this keeps it.
 struct Hooks {
+  // WebSocket: whether who asks this may connect; false: it is answered 403.
+  std::function<bool(const UpgradeRequest&)> on_upgrade = nullptr;
+
   std::function<void(Conn&)> on_connect = nullptr;
 
   // A data packet, size included, which lies in a buffer that is reused afterwards. Heartbeats and

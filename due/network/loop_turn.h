@@ -29,6 +29,11 @@ class LoopTurn : public std::enable_shared_from_this<LoopTurn> {
 
   // Packets that went over the loop's connections: written on the loop, read anywhere.
   std::atomic<int64_t> packets_in = 0, packets_out = 0;
+  std::atomic<int64_t> dropped = 0;  // messages that held no packet
+  std::atomic<int64_t> missed = 0;   // broadcasts, by connections whose queue was full
+
+  // An empty text with room, lent to the session that delivers what it has read. On the loop.
+  std::string spare;
 
   // Has the session write what waits, at the end of this turn. On the loop.
   void FlushLater(std::shared_ptr<Session> session);

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "due/kcp/options.h"
 #include "due/packet/options.h"
 
 namespace due {
@@ -15,11 +16,12 @@ namespace due {
 enum class HeartbeatMechanism { kResp, kTick };
 
 struct ServerOptions {
-  std::string network = "tcp";
+  std::string network = "tcp";    // or ws, kcp
   std::string address = ":3553";  // port 0: a free one
   PacketOptions packet = {};
+  KcpOptions kcp = {};
 
-  std::string cert_file = {}, key_file = {};  // both: TLS
+  std::string cert_file = {}, key_file = {};  // both: TLS; not for KCP
   int max_conn_num = 5000;                    // more are closed as they come
 
   // Packets that wait to be written to one connection. Who pushes more is refused; what comes in is
@@ -39,14 +41,20 @@ struct ServerOptions {
   // TLS's handshake, and WebSocket's.
   absl::Duration handshake_timeout = absl::Seconds(10);
 
+  // Of WebSocket: "/" is every path, another only itself; of the Origin headers, one must be equal, and
+  // "*" is any or none.
+  std::string path = "/";
+  std::vector<std::string> origins = {"*"};
+
   // INVALID_ARGUMENT names the option that has no meaning.
   absl::Status Check() const;
 };
 
 struct ClientOptions {
-  std::string network = "tcp";
-  std::string address = "127.0.0.1:3553";
+  std::string network = "tcp";             // or ws, kcp
+  std::string address = "127.0.0.1:3553";  // of ws also "ws://host:port/path", "wss://…"
   PacketOptions packet = {};
+  KcpOptions kcp = {};
 
   std::string ca_file = {}, server_name = {};  // either: TLS
   absl::Duration dial_timeout = absl::Seconds(3);

@@ -10,27 +10,18 @@
 // bounded, and a client that reads nothing cannot hold up others.
 #pragma once
 
-#include <array>
-#include <cstdint>
+#include <functional>
 #include <memory>
-#include <string>
+#include <string_view>
 
 #include "absl/status/statusor.h"
 #include "core/context.h"
 #include "core/task.h"
 #include "due/network/conn.h"
+#include "due/network/counts.h"
 #include "due/network/options.h"
 
 namespace due {
-
-// What a server has seen since it began.
-struct ServerCounts {
-  int64_t accepted = 0;
-  int64_t refused = 0;  // above max_conn_num
-  int64_t open = 0;     // now
-  int64_t packets_in = 0, packets_out = 0;
-  std::array<int64_t, kCauses> ended = {};  // by Cause
-};
 
 class Server {
  public:
@@ -42,7 +33,13 @@ class Server {
   virtual ~Server() = default;
 
   virtual int port() const = 0;
-  virtual ServerCounts counts() const = 0;  // from any thread
+  virtual Counts counts() const = 0;  // from any thread
+
+  // Writes a packet (Packer's form) to every connection that `is_meant` says, null: to all; from any
+  // thread. It is made into what goes over the wire once. `is_meant` is called on the connections'
+  // loops, later. A connection whose queue is full misses it, which is counted.
+  virtual void Broadcast(std::string_view packet,
+                         std::function<bool(const Conn&)> is_meant = nullptr) = 0;
 
   // Takes no more connections, and ends those that are: once what waits for them was written, or
   // when `ctx` ends. Hooks are not called any more afterwards.

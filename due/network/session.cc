@@ -4,7 +4,6 @@
 #include <cstring>
 #include <utility>
 
-#include "absl/cleanup/cleanup.h"
 #include "core/clock.h"
 
 namespace due {
@@ -13,7 +12,9 @@ namespace {
 using micro::Clock;
 
 constexpr size_t kFirstSpace = 2 << 10;               // of most connections for all their lives
-constexpr size_t kKeptSpace = 64 << 10;               // a larger one is given back
+constexpr size_t kBusySpace = 32 << 10;               // read at once, at most
+constexpr size_t kKeptSpace = 64 << 10;               // of what waited; a larger one is given back
+constexpr size_t kWritten = 64 << 10;                 // to be taken within stall_timeout
 constexpr absl::Duration kLinger = absl::Seconds(2);  // for the peer's end, after ours
 
 absl::Status NotOpen(Conn::State state) {
@@ -24,18 +25,19 @@ absl::Status NotOpen(Conn::State state) {
 }  // namespace
 
 std::string_view NameOf(Cause cause) {
-  constexpr std::string_view kNames[kCauses] = {"peer",         "local",     "silent",
-                                                "unauthorized", "too large", "stalled"};
+  constexpr std::string_view kNames[kCauses] = {"peer",      "local",     "silent", "unauthorized",
+                                                "too large", "malformed", "stalled"};
   return kNames[static_cast<size_t>(cause)];
 }
 
-Session::Session(int64_t id, std::unique_ptr<micro::net::Socket> socket,
+Session::Session(int64_t id, std::unique_ptr<micro::net::Socket> socket, std::unique_ptr<Wire> wire,
                  std::shared_ptr<const SessionSettings> settings, std::shared_ptr<LoopTurn> turn,
                  OnEnd on_end)
-    : id_(id),
-      socket_(std::move(socket)),
+    : socket_(std::move(socket)),
+      wire_(std::move(wire)),
       settings_(std::move(settings)),
       turn_(std::move(turn)),
+      id_(id),
       on_end_(std::move(on_end)),
       local_(socket_->local()),
       remote_(socket_->remote()) {}
@@ -44,22 +46,24 @@ std::shared_ptr<Session> Session::Self() {
   return std::static_pointer_cast<Session>(shared_from_this());
 }
 
-void Session::Start() {
+void Session::Start(std::string_view read) {
   heard_ = Clock::Real().Now();
   WatchForSilence();
   WaitForAuthorization();
+  capacity_ = std::max(kFirstSpace, read.size());
+  space_ = std::make_unique_for_overwrite<char[]>(capacity_);
+  if (!read.empty()) std::memcpy(space_.get(), read.data(), read.size());
+  end_ = read.size();
   is_delivering_ = true;
   if (settings_->hooks.on_connect != nullptr) settings_->hooks.on_connect(*this);
   is_delivering_ = false;
-  Flush();
-  if (socket_ != nullptr) Read();
+  Advance();
 }
 
 // ---- What comes in ----
 
 void Session::Read() {
-  if (is_reading_) return;
-  MakeRoom(0);
+  if (is_reading_ || socket_ == nullptr) return;
   is_reading_ = true;
   socket_->Read(space_.get() + end_, capacity_ - end_,
                 [self = Self()](const absl::Status& status, size_t count) {
@@ -70,13 +74,9 @@ void Session::Read() {
 
 void Session::OnRead(const absl::Status& status, size_t count) {
   if (state() == kClosed) return;
-  if (!status.ok()) return End(state() == kHanged ? Cause::kLocal : Cause::kPeer);
-  heard_ = Clock::Real().Now();
-  if (state() == kHanged) {  // nobody heeds it
-    begin_ = end_ = 0;
-    return Read();
-  }
+  if (!status.ok()) return End(state() == kHanged ? cause_ : Cause::kPeer);
   end_ += count;
+  last_read_ = count;
   Advance();
 }
 
@@ -85,9 +85,8 @@ void Session::OnRead(const absl::Status& status, size_t count) {
 void Session::Advance() {
   bool is_stopped = true;
   while (is_stopped) {
-    const absl::StatusOr<bool> all = DeliverAll();
-    if (!all.ok()) return End(Cause::kTooLarge);
-    is_stopped = !*all;
+    DeliverAll();
+    is_stopped = state() == kOpened && IsFull();
     Flush();
     if (state() != kOpened) break;
     if (IsFull()) {
@@ -96,24 +95,52 @@ void Session::Advance() {
     }
   }
   if (state() == kClosed) return;
-  if (state() == kHanged) begin_ = end_ = 0;
+  if (state() == kHanged) begin_ = end_ = 0;  // nobody heeds it
+  MakeRoom(last_read_);
   Read();
 }
 
-// False: as many answers wait as may, and packets are left.
-absl::StatusOr<bool> Session::DeliverAll() {
+void Session::DeliverAll() {
+  const int64_t before = turn_->packets_in.load(std::memory_order_relaxed);
+  if (waiting_.empty()) waiting_.swap(turn_->spare);
   is_delivering_ = true;
-  const auto done = absl::MakeCleanup([this] { is_delivering_ = false; });
-  while (state() == kOpened) {
-    if (IsFull()) return false;
-    std::string_view rest(space_.get() + begin_, end_ - begin_);
-    const auto packet = settings_->framing.Take(rest, scratch_);
-    if (!packet.ok()) return packet.status();
-    if (!packet->has_value()) return true;
-    begin_ = end_ - rest.size();
-    Deliver(**packet);
+  while (state() == kOpened && !IsFull() && TakeNext()) {
   }
-  return true;
+  is_delivering_ = false;
+  // Bytes that are no whole packet are no sign of life: whoever sends them one by one is silent.
+  if (turn_->packets_in.load(std::memory_order_relaxed) != before) heard_ = Clock::Real().Now();
+}
+
+// False: nothing whole is left.
+bool Session::TakeNext() {
+  std::span<char> rest(space_.get() + begin_, end_ - begin_);
+  const size_t waited = waiting_.size();
+  const absl::StatusOr<Wire::Taken> taken = wire_->Take(rest, waiting_);
+  begin_ = end_ - rest.size();
+  if (waiting_.size() > waited) {
+    ++waiting_packets_;
+    queued_.fetch_add(1, std::memory_order_relaxed);
+  }
+  if (!taken.ok()) {
+    Hang(absl::IsResourceExhausted(taken.status()) ? Cause::kTooLarge : Cause::kMalformed);
+    return false;
+  }
+  switch (taken->kind) {
+    case Wire::Taken::kNothing:
+      return false;
+    case Wire::Taken::kPacket:
+      Deliver(taken->packet);
+      return true;
+    case Wire::Taken::kDropped:
+      turn_->dropped.fetch_add(1, std::memory_order_relaxed);
+      return true;
+    case Wire::Taken::kControl:
+      return true;
+    case Wire::Taken::kGoodbye:
+      Hang(Cause::kPeer);
+      return false;
+  }
+  return false;
 }
 
 void Session::Deliver(std::string_view packet) {
@@ -126,17 +153,19 @@ void Session::Deliver(std::string_view packet) {
   if (settings_->hooks.on_receive != nullptr) settings_->hooks.on_receive(*this, packet);
 }
 
-// Room for the rest of the packet that is under way, or for the first bytes of one.
-void Session::MakeRoom(size_t wanted) {
+// Room for the rest of what is under way, and for more than the last read where it left none: few
+// reads for a busy connection, little space for an idle one.
+void Session::MakeRoom(size_t last_read) {
   const size_t kept = end_ - begin_;
-  if (kept >= kSizeBytes) {
-    const Packer& packer = settings_->framing.packer();
-    wanted =
-        kSizeBytes + packer.ReadInteger(space_.get() + begin_, kSizeBytes);  // Take has bounded it
+  size_t wanted = kFirstSpace;
+  if (last_read > capacity_ / 2) wanted = std::min(2 * capacity_, kBusySpace);
+  // Who only says that much will come gets no more space than for what has come, twice.
+  if (kept > 0) {
+    const size_t whole = wire_->Wanted({space_.get() + begin_, kept});
+    wanted = std::max(wanted, std::min(whole, 2 * kept));
   }
-  wanted = std::max(wanted, kFirstSpace);
-  const bool is_too_large = kept == 0 && capacity_ > kKeptSpace;
-  if (space_ == nullptr || capacity_ < wanted || is_too_large) {
+  const bool is_too_large = kept == 0 && wanted < capacity_ && last_read <= kFirstSpace / 2;
+  if (capacity_ < wanted || is_too_large) {
     auto space = std::make_unique_for_overwrite<char[]>(wanted);
     if (kept > 0) std::memcpy(space.get(), space_.get() + begin_, kept);
     space_ = std::move(space);
@@ -166,10 +195,27 @@ absl::Status Session::Push(std::string_view packet) {
 
 void Session::Take(std::string_view packet) {
   if (state() == kClosed) return;
-  settings_->framing.Put(packet, waiting_);
+  wire_->Put(packet, waiting_);
   ++waiting_packets_;
   if (is_delivering_ || std::exchange(is_flush_due_, true)) return;
   turn_->FlushLater(Self());
+}
+
+bool Session::Write(std::string_view bytes) {
+  if (state() != kOpened || IsFull()) return false;
+  if (!is_writing_ && !is_delivering_ && waiting_.empty()) {
+    const size_t written = socket_->TryWrite(bytes);
+    if (written == bytes.size()) {
+      turn_->packets_out.fetch_add(1, std::memory_order_relaxed);
+      return true;
+    }
+    bytes.remove_prefix(written);
+  }
+  waiting_ += bytes;
+  ++waiting_packets_;
+  queued_.fetch_add(1, std::memory_order_relaxed);
+  if (!is_delivering_ && !std::exchange(is_flush_due_, true)) turn_->FlushLater(Self());
+  return true;
 }
 
 void Session::SendHeartbeat() {
@@ -182,36 +228,49 @@ void Session::SendHeartbeat() {
 void Session::Flush() {
   is_flush_due_ = false;
   if (state() == kClosed || is_writing_) return;
-  if (waiting_packets_ > 0) {
+  if (is_ending_ && !std::exchange(has_said_goodbye_, true)) wire_->PutGoodbye(waiting_);
+  if (!waiting_.empty()) {
     const size_t written = socket_->TryWrite(waiting_);
-    if (written == waiting_.size()) {
-      turn_->packets_out.fetch_add(waiting_packets_, std::memory_order_relaxed);
-      queued_.fetch_sub(std::exchange(waiting_packets_, 0), std::memory_order_relaxed);
-      waiting_.clear();
-      if (waiting_.capacity() > kKeptSpace) waiting_.shrink_to_fit();
-    } else {
+    if (written < waiting_.size()) {
       writing_.swap(waiting_);
       writing_packets_ = std::exchange(waiting_packets_, 0);
+      written_ = written;
       is_writing_ = true;
-      stall_.Set(turn_->deadlines(), Clock::Real().Now() + settings_->stall_timeout,
-                 [self = Self()] { self->End(Cause::kStalled); });
-      socket_->Write(std::string_view(writing_).substr(written),
-                     [self = Self()](const absl::Status& status) { self->OnWritten(status); });
-      return;
+      return WriteOn();
     }
+    turn_->packets_out.fetch_add(waiting_packets_, std::memory_order_relaxed);
+    queued_.fetch_sub(std::exchange(waiting_packets_, 0), std::memory_order_relaxed);
+    waiting_.clear();
   }
-  if (state() == kHanged) return Linger();
+  GiveBackSpace();
+  if (is_ending_) return Linger();
   if (is_paused_ && !IsFull()) {
     is_paused_ = false;
     Advance();
   }
 }
 
+// What is written at once goes through one buffer of the loop's.
+void Session::GiveBackSpace() {
+  if (waiting_.capacity() > turn_->spare.capacity()) waiting_.swap(turn_->spare);
+  if (turn_->spare.capacity() > kKeptSpace) turn_->spare.shrink_to_fit();
+  if (waiting_.capacity() > 0) waiting_ = {};
+}
+
+void Session::WriteOn() {
+  stall_.Set(turn_->deadlines(), Clock::Real().Now() + settings_->stall_timeout,
+             [self = Self()] { self->End(Cause::kStalled); });
+  const std::string_view part = std::string_view(writing_).substr(written_, kWritten);
+  written_ += part.size();
+  socket_->Write(part, [self = Self()](const absl::Status& status) { self->OnWritten(status); });
+}
+
 void Session::OnWritten(const absl::Status& status) {
+  if (state() == kClosed) return;
+  if (!status.ok()) return End(state() == kHanged ? cause_ : Cause::kPeer);
+  if (written_ < writing_.size()) return WriteOn();
   is_writing_ = false;
   stall_.Clear();
-  if (state() == kClosed) return;
-  if (!status.ok()) return End(state() == kHanged ? Cause::kLocal : Cause::kPeer);
   turn_->packets_out.fetch_add(writing_packets_, std::memory_order_relaxed);
   queued_.fetch_sub(std::exchange(writing_packets_, 0), std::memory_order_relaxed);
   writing_.clear();
@@ -251,21 +310,31 @@ void Session::Unbind() {
 void Session::Close(bool force) {
   State opened = kOpened;
   if (!force && !state_.compare_exchange_strong(opened, kHanged)) return;
+  // Behind the packets that this thread has pushed.
   turn_->loop().Post([self = Self(), force] {
     if (self->state() == kClosed) return;
     if (force) return self->End(Cause::kLocal);
+    self->is_ending_ = true;
     self->Flush();
-    if (self->socket_ == nullptr || self->is_reading_) return;
+    if (self->is_reading_ || self->socket_ == nullptr) return;
     self->begin_ = self->end_ = 0;
     self->Read();
   });
+}
+
+// Ends it on the loop, once what waits was written.
+void Session::Hang(Cause cause) {
+  State opened = kOpened;
+  if (!state_.compare_exchange_strong(opened, kHanged)) return;
+  cause_ = cause;
+  is_ending_ = true;
 }
 
 // All is written: the peer is told, and has a moment to read it before the connection is closed.
 void Session::Linger() {
   socket_->EndWrites();
   linger_.Set(turn_->deadlines(), Clock::Real().Now() + kLinger,
-              [self = Self()] { self->End(Cause::kLocal); });
+              [self = Self()] { self->End(self->cause_); });
 }
 
 void Session::End(Cause cause) {

@@ -1,4 +1,5 @@
-// A Session is a Conn over a Socket: what is the same for servers and clients. Internal.
+// A Session is a Conn over a Socket, whose bytes a Wire understands: what is the same for servers and
+// clients, and for all transports. Internal.
 #pragma once
 
 #include <atomic>
@@ -12,6 +13,7 @@
 #include "core/net/socket.h"
 #include "due/network/conn.h"
 #include "due/network/loop_turn.h"
+#include "due/network/wire.h"
 #include "due/packet/framing.h"
 
 namespace due {
@@ -34,12 +36,12 @@ class Session final : public Conn {
   using OnEnd = std::function<void(Session&, Cause)>;
 
   // `on_end` is told once, after on_disconnect; on the loop.
-  Session(int64_t id, std::unique_ptr<micro::net::Socket> socket,
+  Session(int64_t id, std::unique_ptr<micro::net::Socket> socket, std::unique_ptr<Wire> wire,
           std::shared_ptr<const SessionSettings> settings, std::shared_ptr<LoopTurn> turn,
           OnEnd on_end);
 
-  // Tells on_connect, and begins to read. On its loop.
-  void Start();
+  // Tells on_connect, takes the bytes that have been `read` already, and reads on. On its loop.
+  void Start(std::string_view read);
 
   int64_t id() const override { return id_; }
   State state() const override { return state_.load(std::memory_order_acquire); }
@@ -48,6 +50,7 @@ class Session final : public Conn {
   void Unbind() override;
   absl::Status Push(std::string_view packet) override;
   void Close(bool force) override;
+  Attributes& attr() override { return attributes_; }
   std::string local_address() const override { return local_; }
   std::string remote_address() const override { return remote_; }
 
@@ -55,49 +58,63 @@ class Session final : public Conn {
   void Take(std::string_view packet);
   void Flush();
 
+  // On the loop: writes at once, or as soon as it can, what carries a packet; `bytes` are those of
+  // the wire. False: as many packets wait as may.
+  bool Write(std::string_view bytes);
+
  private:
   std::shared_ptr<Session> Self();
   void Read();
   void OnRead(const absl::Status& status, size_t count);
   void Advance();
-  absl::StatusOr<bool> DeliverAll();
+  void DeliverAll();
+  bool TakeNext();
   void Deliver(std::string_view packet);
-  void MakeRoom(size_t wanted);
+  void MakeRoom(size_t last_read);
   void SendHeartbeat();
+  void GiveBackSpace();
+  void WriteOn();
   void OnWritten(const absl::Status& status);
   void WatchForSilence();
   void WaitForAuthorization();
+  void Hang(Cause cause);
   void Linger();
   void End(Cause cause);
   bool IsFull() const {
     return queued_.load(std::memory_order_relaxed) >= settings_->write_queue_size;
   }
 
-  const int64_t id_;
+  // What each packet needs lies together: a server has thousands of these.
   std::unique_ptr<micro::net::Socket> socket_;  // until the end
+  std::unique_ptr<Wire> wire_;
   const std::shared_ptr<const SessionSettings> settings_;
   const std::shared_ptr<LoopTurn> turn_;
-  OnEnd on_end_;
-  const std::string local_, remote_;
-
-  std::atomic<State> state_ = kOpened;
-  std::atomic<int64_t> uid_ = 0;
-  std::atomic<int> queued_ = 0;  // packets pushed and not written
 
   // What was read and is not whole: from begin_ to end_.
   std::unique_ptr<char[]> space_;
-  size_t capacity_ = 0, begin_ = 0, end_ = 0;
-  std::string scratch_;  // for the framing of old dialects
-  absl::Time heard_;
+  size_t capacity_ = 0, begin_ = 0, end_ = 0, last_read_ = 0;
+  absl::Time heard_;  // of a whole packet
 
-  std::string waiting_, writing_;
-  int waiting_packets_ = 0, writing_packets_ = 0;
+  std::atomic<State> state_ = kOpened;
+  std::atomic<int> queued_ = 0;  // packets pushed and not written
   bool is_writing_ = false;
   bool is_delivering_ = false;  // what is pushed meanwhile is written in one go afterwards
   bool is_reading_ = false;
   bool is_paused_ = false;  // reading, until less waits
   bool is_flush_due_ = false;
+  bool is_ending_ = false;  // it is hanged, and all that may be written waits already
+  bool has_said_goodbye_ = false;
+  Cause cause_ = Cause::kLocal;  // of its end, once it is hanged
+  int waiting_packets_ = 0, writing_packets_ = 0;
+  std::string waiting_, writing_;
+  size_t written_ = 0;  // of writing_
+
+  const int64_t id_;
+  std::atomic<int64_t> uid_ = 0;
+  OnEnd on_end_;
+  const std::string local_, remote_;
   micro::net::Deadline silence_, authorization_, stall_, linger_;
+  Attributes attributes_;
 };
 
 }  // namespace due

@@ -1,5 +1,6 @@
 #include "tests/bench/child.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -8,14 +9,15 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <fstream>
 #include <utility>
 
 namespace bench {
 
 Child::Child(const std::string& program, const std::vector<std::string>& arguments)
     : program_(program.empty() ? "/proc/self/exe" : program) {
-  int ends[2];
-  if (pipe(ends) != 0) std::abort();
+  int ends[2], in_ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0 || pipe2(in_ends, O_CLOEXEC) != 0) std::abort();
   std::vector<char*> argv = {program_.data()};
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
@@ -23,25 +25,33 @@ Child::Child(const std::string& program, const std::vector<std::string>& argumen
   if (pid_ == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     dup2(ends[1], STDOUT_FILENO);
-    close(ends[0]);
+    dup2(in_ends[0], STDIN_FILENO);
     execv(program_.c_str(), argv.data());
     std::perror(program_.c_str());
     _exit(127);
   }
   close(ends[1]);
+  close(in_ends[0]);
+  in_ = in_ends[1];
   out_ = fdopen(ends[0], "r");
 }
 
 Child::Child(Child&& other) noexcept
     : program_(std::move(other.program_)),
       pid_(std::exchange(other.pid_, -1)),
-      out_(std::exchange(other.out_, nullptr)) {}
+      out_(std::exchange(other.out_, nullptr)),
+      in_(std::exchange(other.in_, -1)) {}
 
 Child::~Child() {
   if (out_ != nullptr) std::fclose(out_);
+  if (in_ >= 0) close(in_);
   if (pid_ <= 0) return;
   kill(pid_, SIGKILL);
   waitpid(pid_, nullptr, 0);
+}
+
+void Child::Say(const std::string& text) {
+  if (write(in_, text.data(), text.size()) != static_cast<ssize_t>(text.size())) std::abort();
 }
 
 std::string Child::Line() {
@@ -69,6 +79,16 @@ double Child::CpuSeconds() const {
   timespec time = {};
   if (clock_getcpuclockid(pid_, &clock) != 0 || clock_gettime(clock, &time) != 0) std::abort();
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
+double Child::ResidentKiB() const {
+  std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+  std::string line;
+  double value = 0;
+  while (std::getline(status, line)) {
+    if (std::sscanf(line.c_str(), "VmRSS: %lf", &value) == 1) return value;
+  }
+  return 0;
 }
 
 std::string GoMicroProgram(const std::string& name) {

@@ -9,7 +9,7 @@
 
 namespace bench {
 
-// A process whose standard output is read. Killed by its destructor.
+// A process whose standard output is read, and its input written. Killed by its destructor.
 class Child {
  public:
   // Starts `program` ("": a copy of this one). Ends the process when that cannot be done.
@@ -24,13 +24,20 @@ class Child {
   // The next line that begins with `word` and a space: what follows.
   std::string LineAfter(const std::string& word);
 
+  // Writes to its input.
+  void Say(const std::string& text);
+
   // The CPU time that it has used, in seconds.
   double CpuSeconds() const;
+
+  // The memory that it holds.
+  double ResidentKiB() const;
 
  private:
   std::string program_;
   pid_t pid_ = -1;
   FILE* out_ = nullptr;
+  int in_ = -1;
 };
 
 // The program `name` of tests/interop/gomicro, built now; "" where this process was not started by

@@ -65,7 +65,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   int signal = 0;
   sigwait(&signals, &signal);
   micro::BlockOn(server->Stop(micro::WithTimeout(micro::Context(), kGrace)));
-  const due::ServerCounts counts = server->counts();
+  const due::Counts counts = server->counts();
   std::printf("accepted=%lld refused=%lld packets_in=%lld packets_out=%lld\n",
               static_cast<long long>(counts.accepted), static_cast<long long>(counts.refused),
               static_cast<long long>(counts.packets_in),

@@ -1,0 +1,104 @@
+#include "due/network/session_table.h"
+
+#include <cstdlib>
+#include <utility>
+
+namespace due {
+
+using micro::Context;
+using micro::OneShot;
+using micro::Task;
+using micro::net::Loop;
+using micro::net::Loops;
+
+SessionTable::SessionTable(Loops& loops, std::shared_ptr<const SessionSettings> settings,
+                           int64_t most)
+    : settings_(std::move(settings)), most_(most) {
+  for (size_t i = 0; i < loops.size(); ++i) on_loops_.push_back(std::make_unique<OnLoop>(loops[i]));
+}
+
+SessionTable::OnLoop& SessionTable::Of(Loop& loop) {
+  for (const auto& on_loop : on_loops_) {
+    if (&on_loop->turn->loop() == &loop) return *on_loop;
+  }
+  std::abort();  // sockets are given to the loops that it was made for
+}
+
+std::shared_ptr<Session> SessionTable::Add(Loop& loop, std::unique_ptr<micro::net::Socket> socket,
+                                           std::unique_ptr<Wire> wire, std::string_view read) {
+  OnLoop& here = Of(loop);
+  if (here.is_closed) return nullptr;
+  if (open_.fetch_add(1) >= most_) {
+    open_.fetch_sub(1);
+    ++refused_;
+    return nullptr;
+  }
+  ++accepted_;
+  auto session = std::make_shared<Session>(
+      ++last_id_, std::move(socket), std::move(wire), settings_, here.turn,
+      [table = shared_from_this(), &here](Session& ended, Cause cause) {
+        table->Remove(here, ended.id(), cause);
+      });
+  here.sessions.emplace(session->id(), session);
+  session->Start(read);
+  return session;
+}
+
+void SessionTable::Remove(OnLoop& here, int64_t id, Cause cause) {
+  ++ended_[static_cast<size_t>(cause)];
+  here.sessions.erase(id);
+  std::shared_ptr<OneShot<bool>> waiter;
+  {
+    micro::MutexLock lock(mutex_);
+    if (open_.fetch_sub(1) == 1) waiter = all_ended_;
+  }
+  if (waiter != nullptr) waiter->TrySet(true);
+}
+
+void SessionTable::Broadcast(std::shared_ptr<const std::string> bytes,
+                             std::function<bool(const Conn&)> is_meant) {
+  for (const auto& on_loop : on_loops_) {
+    on_loop->turn->loop().Post([table = shared_from_this(), here = on_loop.get(), bytes, is_meant] {
+      for (const auto& [id, session] : here->sessions) {
+        if (is_meant != nullptr && !is_meant(*session)) continue;
+        if (!session->Write(*bytes)) here->turn->missed.fetch_add(1, std::memory_order_relaxed);
+      }
+    });
+  }
+}
+
+Counts SessionTable::counts() const {
+  Counts counts{.accepted = accepted_, .refused = refused_, .open = open_};
+  for (const auto& on_loop : on_loops_) {
+    counts.packets_in += on_loop->turn->packets_in.load(std::memory_order_relaxed);
+    counts.packets_out += on_loop->turn->packets_out.load(std::memory_order_relaxed);
+    counts.dropped += on_loop->turn->dropped.load(std::memory_order_relaxed);
+    counts.missed += on_loop->turn->missed.load(std::memory_order_relaxed);
+  }
+  for (size_t i = 0; i < kCauses; ++i) counts.ended[i] = ended_[i];
+  return counts;
+}
+
+Task<void> SessionTable::EndAll(Context ctx, bool force) {
+  auto all_ended = std::make_shared<OneShot<bool>>();
+  {
+    micro::MutexLock lock(mutex_);
+    all_ended_ = all_ended;
+  }
+  for (const auto& on_loop : on_loops_) {
+    co_await on_loop->turn->loop().Enter();
+    on_loop->is_closed = true;
+    std::vector<std::shared_ptr<Session>> sessions;
+    for (const auto& [id, session] : on_loop->sessions) sessions.push_back(session);
+    for (const auto& session : sessions) session->Close(force);
+  }
+  bool none = false;
+  {
+    micro::MutexLock lock(mutex_);
+    none = open_ == 0;
+  }
+  if (none) all_ended->TrySet(true);
+  (void)co_await micro::Await(ctx, all_ended);
+}
+
+}  // namespace due

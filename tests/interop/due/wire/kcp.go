@@ -1,0 +1,70 @@
+package wire
+
+import (
+	"flag"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/xtaci/kcp-go/v5"
+)
+
+// KCP tunes sessions as due's configuration does: what is not set stays as kcp-go has it.
+type KCP struct {
+	noDelay, window         numbers
+	mtu                     int
+	ackNoDelay, delayWrites bool
+}
+
+// KCPFlags are set once the flags are parsed.
+func KCPFlags() *KCP {
+	k := &KCP{noDelay: numbers{wanted: 4}, window: numbers{wanted: 2}}
+	flag.Var(&k.noDelay, "kcp_no_delay", "nodelay,interval,resend,nc: 1,10,2,1 is fast")
+	flag.Var(&k.window, "kcp_window", "send,receive: packets")
+	flag.IntVar(&k.mtu, "kcp_mtu", 0, "bytes of a datagram")
+	flag.BoolVar(&k.ackNoDelay, "kcp_ack_no_delay", false, "acknowledge at once")
+	flag.BoolVar(&k.delayWrites, "kcp_write_delay", false, "send at the next interval")
+	return k
+}
+
+func (k *KCP) Tune(session *kcp.UDPSession) {
+	if k.mtu > 0 {
+		session.SetMtu(k.mtu)
+	}
+	if n := k.noDelay.given; n != nil {
+		session.SetNoDelay(n[0], n[1], n[2], n[3])
+	}
+	if k.ackNoDelay {
+		session.SetACKNoDelay(true)
+	}
+	if k.delayWrites {
+		session.SetWriteDelay(true)
+	}
+	if n := k.window.given; n != nil {
+		session.SetWindowSize(n[0], n[1])
+	}
+}
+
+// A flag of so many numbers with commas between.
+type numbers struct {
+	wanted int
+	given  []int
+}
+
+func (n *numbers) String() string { return strings.Trim(fmt.Sprint(n.given), "[]") }
+
+func (n *numbers) Set(text string) error {
+	var given []int
+	for _, word := range strings.Split(text, ",") {
+		number, err := strconv.Atoi(word)
+		if err != nil {
+			return err
+		}
+		given = append(given, number)
+	}
+	if len(given) != n.wanted {
+		return fmt.Errorf("%d numbers, not %d", len(given), n.wanted)
+	}
+	n.given = given
+	return nil
+}

@@ -11,36 +11,20 @@
 #include "core/async.h"
 #include "core/status_macros.h"
 #include "due/network/server.h"
+#include "due/packet/packer.h"
 #include "micro/service.h"
+#include "tests/interop/packet_flags.h"
 
 namespace {
 
 constexpr absl::Duration kGrace = absl::Seconds(5);
 
 struct Settings {
-  std::string network = "tcp", listen = "127.0.0.1:3553";
-  std::string byte_order = "big", dialect = "v2.1";
-  int route_bytes = 2, seq_bytes = 2, buffer_bytes = 5000, max_conn_num = 20000;
-  bool heartbeat_time = false;
+  std::string network = "tcp", listen = "127.0.0.1:3553", tls_cert, tls_key;
+  int max_conn_num = 20000, shift = 0;
   absl::Duration heartbeat = absl::Seconds(10);
+  interop::PacketFlags packet;
 };
-
-absl::StatusOr<due::ServerOptions> OptionsOf(const Settings& settings) {
-  due::ServerOptions options{.network = settings.network,
-                             .address = settings.listen,
-                             .max_conn_num = settings.max_conn_num,
-                             .heartbeat_interval = settings.heartbeat};
-  ASSIGN_OR_RETURN(options.packet.byte_order, due::ParseByteOrder(settings.byte_order));
-  ASSIGN_OR_RETURN(options.packet.dialect, due::ParseDialect(settings.dialect));
-  options.packet.route_bytes = settings.route_bytes;
-  options.packet.seq_bytes = settings.seq_bytes;
-  if (settings.buffer_bytes < 0) {
-    return absl::InvalidArgumentError("buffer_bytes is negative (flag --buffer_bytes)");
-  }
-  options.packet.buffer_bytes = static_cast<size_t>(settings.buffer_bytes);
-  options.packet.heartbeat_time = settings.heartbeat_time;
-  return options;
-}
 
 // The signals that end it, which no thread that begins after this takes.
 sigset_t BlockSignals() {
@@ -52,11 +36,30 @@ sigset_t BlockSignals() {
   return signals;
 }
 
+// What cannot be read is not answered, nor what cannot be queued: its connection has just ended.
+std::function<void(due::Conn&, std::string_view)> Answerer(const due::Packer& packer, int shift) {
+  if (shift == 0) return [](due::Conn& conn, std::string_view packet) { (void)conn.Push(packet); };
+  return [packer, shift](due::Conn& conn, std::string_view packet) {
+    absl::StatusOr<due::Message> message = packer.Unpack(packet);
+    if (!message.ok()) return;
+    message->route = interop::Shifted(message->route, shift);
+    message->seq = interop::Shifted(message->seq, shift);
+    std::string answer;
+    if (packer.Pack(*message, answer).ok()) (void)conn.Push(answer);
+  };
+}
+
 absl::Status Run(const Settings& settings, const sigset_t& signals) {
-  ASSIGN_OR_RETURN(const due::ServerOptions options, OptionsOf(settings));
+  due::ServerOptions options{.network = settings.network,
+                             .address = settings.listen,
+                             .cert_file = settings.tls_cert,
+                             .key_file = settings.tls_key,
+                             .max_conn_num = settings.max_conn_num,
+                             .heartbeat_interval = settings.heartbeat};
+  ASSIGN_OR_RETURN(options.packet, settings.packet.ToOptions());
+  ASSIGN_OR_RETURN(const due::Packer packer, due::Packer::New(options.packet));
   due::Hooks hooks;
-  // What cannot be queued has nowhere to go: its connection has just ended.
-  hooks.on_receive = [](due::Conn& conn, std::string_view packet) { (void)conn.Push(packet); };
+  hooks.on_receive = Answerer(packer, settings.shift);
   ASSIGN_OR_RETURN(const auto server, due::Server::Listen(options, std::move(hooks)));
   const std::string host = settings.listen.substr(0, settings.listen.rfind(':'));
   std::printf("ready kind=echo addr=%s:%d network=%s pid=%d\n", host.c_str(), server->port(),
@@ -78,19 +81,18 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
 int main(int argc, char** argv) {
   const sigset_t signals = BlockSignals();
   Settings settings;
-  auto flags = micro::NewService(
-      {.name = "echo",
-       .registry = "memory",
-       .flags = {{"network", &settings.network, "tcp"},
-                 {"listen", &settings.listen, "host:port; port 0: a free one"},
-                 {"byte_order", &settings.byte_order, "big or little"},
-                 {"route_bytes", &settings.route_bytes, "1, 2 or 4"},
-                 {"seq_bytes", &settings.seq_bytes, "0, 1, 2 or 4"},
-                 {"buffer_bytes", &settings.buffer_bytes, "of a message that is sent, at most"},
-                 {"heartbeat_time", &settings.heartbeat_time, "heartbeats tell the time"},
-                 {"heartbeat", &settings.heartbeat, "between heartbeats; 0s: none are wanted"},
-                 {"dialect", &settings.dialect, "v2.1 or v2.0"},
-                 {"max_conn_num", &settings.max_conn_num, "connections at once"}}});
+  micro::ServiceOptions program{
+      .name = "echo", .registry = "memory", .flags = settings.packet.Flags()};
+  program.flags.insert(
+      program.flags.end(),
+      {{"network", &settings.network, "tcp or ws"},
+       {"listen", &settings.listen, "host:port; port 0: a free one"},
+       {"tls_cert", &settings.tls_cert, "PEM file; with --tls_key: TLS"},
+       {"tls_key", &settings.tls_key, "PEM file"},
+       {"heartbeat", &settings.heartbeat, "between heartbeats; 0s: none are wanted"},
+       {"max_conn_num", &settings.max_conn_num, "connections at once"},
+       {"shift", &settings.shift, "added to route and seq of each answer"}});
+  auto flags = micro::NewService(std::move(program));
   flags->Init(&argc, argv);
   const absl::Status status = Run(settings, signals);
   if (status.ok()) return 0;

@@ -58,6 +58,21 @@ build_go() {
   }
 }
 
+# make_certificates HOST: an authority's, $work/ca.pem, and one of the host that it signed, $work/server.pem and server.key; ends the
+# suite when that fails.
+make_certificates() {
+  local key=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes)
+  (
+    cd "$work" && echo "subjectAltName=DNS:$1" >server.ext &&
+      openssl req -x509 "${key[@]}" -days 2 -subj /CN=interop-authority -keyout ca.key -out ca.pem &&
+      openssl req -new "${key[@]}" -subj "/CN=$1" -keyout server.key -out server.csr &&
+      openssl x509 -req -days 2 -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile server.ext -out server.pem
+  ) >"$work/openssl.log" 2>&1 || {
+    fail "certificates" "$(cat "$work/openssl.log")"
+    finish
+  }
+}
+
 # launch LOG COMMAND…: in the background, until its log has a line that begins with "ready " (or with $mark), at most 60 s. $pid is its
 # id.
 launch() {

@@ -5,17 +5,6 @@ cases=(empty_unary large_unary client_streaming server_streaming ping_pong empty
   cancel_after_first_response status_code_and_message special_status_message custom_metadata unimplemented_method unimplemented_service)
 host=interop.test # the name in the server's certificate
 
-# make_certificates: an authority's, and one of $host that it signed.
-make_certificates() {
-  local key=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes)
-  (
-    cd "$work" && echo "subjectAltName=DNS:$host" >server.ext &&
-      openssl req -x509 "${key[@]}" -days 2 -subj /CN=interop-authority -keyout ca.key -out ca.pem &&
-      openssl req -new "${key[@]}" -subj "/CN=$host" -keyout server.key -out server.csr &&
-      openssl x509 -req -days 2 -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile server.ext -out server.pem
-  ) >"$work/openssl.log" 2>&1
-}
-
 # start NAME COMMAND…: a server on a free port, which is the last number of the line that says it is ready ($mark as in launch). $port is
 # it.
 start() {
@@ -53,10 +42,7 @@ run_cases() {
 
 build //tests/interop:grpc_service //tests/interop:grpc_client
 build_go tests/interop/grpcgo google.golang.org/grpc/interop/client google.golang.org/grpc/interop/server
-make_certificates || {
-  fail "certificates" "$(cat "$work/openssl.log")"
-  finish
-}
+make_certificates "$host"
 our_service=$binaries/tests/interop/grpc_service
 our_client=$binaries/tests/interop/grpc_client
 go_server=$work/server

@@ -26,6 +26,8 @@ var echoChecks = []struct {
 	{"packets in one write", onOne(inOneWrite), nil},
 	{"packets in order", onOne(inOrder), nil},
 	{"connections at once", atOnce, nil},
+	{"heartbeats keep a connection", onOne(stays), hasFastHeartbeats},
+	{"a silent connection ends", silent, hasFastHeartbeats},
 	{"frames of WebSocket", frames, overWebSocket},
 	{"garbage in WebSocket", webSocketGarbage, overWebSocket},
 	{"garbage in datagrams", datagrams, overKCP},
@@ -37,6 +39,8 @@ var echoChecks = []struct {
 func overWebSocket(p *player) bool { return p.network == "ws" }
 func overKCP(p *player) bool       { return p.network == "kcp" }
 func isCapped(p *player) bool      { return p.limit > 0 }
+
+func hasFastHeartbeats(p *player) bool { return p.heartbeat <= time.Second }
 
 // onOne is a check that needs one connection, which is usable at its end.
 func onOne(check func(*link) error) func(*player) error {
@@ -266,4 +270,41 @@ func atOnce(p *player) error {
 		err = errors.Join(err, <-results)
 	}
 	return err
+}
+
+// stays for five intervals, each with a heartbeat and its answer.
+func stays(l *link) error {
+	for range 5 {
+		time.Sleep(l.heartbeat)
+		ours, err := packet.PackHeartbeat()
+		if err == nil {
+			err = l.write(ours)
+		}
+		var got []byte
+		if err == nil {
+			got, err = l.read()
+		}
+		if err == nil {
+			err = l.checkHeartbeat(got)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func silent(p *player) error {
+	l, err := p.dial()
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	if err := l.ask(message{1, 0, "the last word"}); err != nil {
+		return err
+	}
+	if l.session != nil {
+		time.Sleep(4 * p.heartbeat) // nothing tells when
+	}
+	return errors.Join(l.ends(), p.stillServes())
 }

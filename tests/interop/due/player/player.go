@@ -27,6 +27,7 @@ type player struct {
 	count, connections    int
 	limit                 int
 	shift                 int32
+	heartbeat             time.Duration
 }
 
 // A link is one connection.

@@ -1,0 +1,140 @@
+// A client of the game's servers: sends packets and prints what comes, or checks what a server does.
+//
+//   bazel run //tests/interop:player -- --address=127.0.0.1:3553 --send='1:1:hello;2:2:again'
+//   bazel run //tests/interop:player -- --address=127.0.0.1:3553 --check=echo
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cstdio>
+
+#include "core/async.h"
+#include "core/status_macros.h"
+#include "core/strings.h"
+#include "micro/service.h"
+#include "tests/interop/echo_checks.h"
+#include "tests/interop/packet_flags.h"
+
+namespace {
+
+using interop::Link;
+using interop::Player;
+using interop::PlayerCheck;
+using interop::PlayerOptions;
+using interop::Received;
+using micro::Context;
+using micro::Task;
+
+struct Settings {
+  PlayerOptions options;
+  interop::PacketFlags packet;
+  std::string check, only, send, expect;
+};
+
+// ROUTE:SEQ:TEXT;…
+absl::StatusOr<std::vector<Received>> ReadMessages(std::string_view flag, std::string_view list) {
+  std::vector<Received> messages;
+  for (const std::string& text : micro::SplitList(list, ';')) {
+    Received message;
+    const char* const end = text.data() + text.size();
+    const auto route = std::from_chars(text.data(), end, message.route);
+    const bool has_seq = route.ec == std::errc() && route.ptr < end && *route.ptr == ':';
+    const auto seq = std::from_chars(has_seq ? route.ptr + 1 : end, end, message.seq);
+    if (!has_seq || seq.ec != std::errc() || seq.ptr == end || *seq.ptr != ':') {
+      return absl::InvalidArgumentError(
+          fmt::format("{}: \"{}\" is not ROUTE:SEQ:TEXT", flag, text));
+    }
+    message.body.assign(seq.ptr + 1, end);
+    messages.push_back(std::move(message));
+  }
+  return messages;
+}
+
+// Sends all, and prints as many answers, or as many as are expected: those, in their order.
+Task<absl::Status> Send(Context ctx, const Player& player, std::vector<Received> messages,
+                        std::vector<Received> expected) {
+  CO_ASSIGN_OR_RETURN(const Link link, co_await player.Dial(ctx));
+  for (const Received& message : messages)
+    CO_RETURN_IF_ERROR(link.Send({message.route, message.seq, message.body}));
+  const size_t count = expected.empty() ? messages.size() : expected.size();
+  absl::Status status;
+  for (size_t i = 0; i < count; ++i) {
+    CO_ASSIGN_OR_RETURN(const Received got, co_await link.Receive(ctx));
+    std::printf("route=%d seq=%d %s\n", got.route, got.seq, got.body.c_str());
+    std::fflush(stdout);
+    if (i < expected.size() && (got.route != expected[i].route || got.seq != expected[i].seq ||
+                                got.body != expected[i].body)) {
+      status.Update(
+          absl::InternalError(fmt::format("answer {} is not route={} seq={} {}", i + 1,
+                                          expected[i].route, expected[i].seq, expected[i].body)));
+    }
+  }
+  co_return status;
+}
+
+absl::StatusOr<const std::vector<PlayerCheck>*> ChecksFor(std::string_view server) {
+  if (server == "echo") return &interop::EchoChecks();
+  return absl::InvalidArgumentError(
+      fmt::format("check is \"{}\", not echo (flag --check)", server));
+}
+
+// Each with a player of its own, which ends here and not on a loop's thread.
+absl::StatusOr<bool> RunChecks(const Settings& settings) {
+  ASSIGN_OR_RETURN(const std::vector<PlayerCheck>* checks, ChecksFor(settings.check));
+  bool passed = true;
+  for (const PlayerCheck& check : *checks) {
+    if (!settings.only.empty() && check.name != settings.only) continue;
+    if (check.wanted != nullptr && !check.wanted(settings.options)) continue;
+    ASSIGN_OR_RETURN(const std::unique_ptr<Player> player, Player::New(settings.options));
+    const absl::Status status = micro::BlockOn(check.run(Context(), *player));
+    if (status.ok()) {
+      std::printf("PASS %s\n", check.name.c_str());
+    } else {
+      std::printf("FAIL %s: %s\n", check.name.c_str(), std::string(status.message()).c_str());
+    }
+    std::fflush(stdout);
+    passed &= status.ok();
+  }
+  return passed;
+}
+
+absl::StatusOr<bool> Run(Settings& settings) {
+  ASSIGN_OR_RETURN(settings.options.client.packet, settings.packet.ToOptions());
+  if (!settings.check.empty()) return RunChecks(settings);
+  ASSIGN_OR_RETURN(std::vector<Received> messages, ReadMessages("--send", settings.send));
+  ASSIGN_OR_RETURN(std::vector<Received> expected, ReadMessages("--expect", settings.expect));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Player> player, Player::New(settings.options));
+  RETURN_IF_ERROR(
+      micro::BlockOn(Send(Context(), *player, std::move(messages), std::move(expected))));
+  return true;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Settings settings;
+  PlayerOptions& options = settings.options;
+  due::ClientOptions& client = options.client;
+  micro::ServiceOptions program{
+      .name = "player", .registry = "memory", .flags = settings.packet.Flags()};
+  program.flags.insert(
+      program.flags.end(),
+      {{"network", &client.network, "tcp or ws"},
+       {"address", &client.address, "host:port of the server"},
+       {"tls_ca", &client.ca_file, "PEM file; TLS with this authority"},
+       {"tls_server_name", &client.server_name, "that the certificate bears; empty: the host"},
+       {"heartbeat", &client.heartbeat_interval, "between heartbeats; 0s: none"},
+       {"check", &settings.check, "what the server is: echo; its checks are run"},
+       {"only", &settings.only, "the one check that is run"},
+       {"packets", &options.packets, "checks: to be sent with some on their way"},
+       {"connections", &options.connections, "checks: at once"},
+       {"cap", &options.cap, "checks: what a packet may hold behind its size; 0: any"},
+       {"shift", &options.shift, "checks: that the echo adds to route and seq of each answer"},
+       {"send", &settings.send, "ROUTE:SEQ:TEXT;…"},
+       {"expect", &settings.expect, "the answers: ROUTE:SEQ:TEXT;…"}});
+  auto flags = micro::NewService(std::move(program));
+  flags->Init(&argc, argv);
+  const absl::StatusOr<bool> passed = Run(settings);
+  if (passed.ok()) return *passed ? 0 : 1;
+  std::fprintf(stderr, "player: %s\n", std::string(passed.status().message()).c_str());
+  return 1;
+}

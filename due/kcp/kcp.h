@@ -10,8 +10,9 @@
 // - A connection is there once the client has sent something, and `DialKcp` succeeds without a peer.
 // - A peer that has ended says nothing. Its connection is lost (UNAVAILABLE) when something is sent
 //   that it acknowledges neither the 20th time nor for 10 s; without that, heartbeats must tell.
-// - Socket::EndWrites tells the peer nothing: what is not acknowledged is still sent again, until
-//   Close, which sends what waits a last time and forgets the connection.
+// - Socket::EndWrites tells the peer nothing. Read is told the end (OUT_OF_RANGE) in place of the
+//   peer's, once it has acknowledged all: a good moment to close. Until Close, what is not
+//   acknowledged is sent again; Close sends what waits a last time and forgets the connection.
 // - TryWrite and Write take bytes while fewer than twice send_window segments are unacknowledged.
 //   SetReadLowWater has no effect.
 // - Without encryption, who can send from a client's address can speak for it, and end it.

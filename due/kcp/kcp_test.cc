@@ -145,6 +145,20 @@ TEST(Kcp, SendsWhatWaitsALastTimeWhenItIsClosed) {
   EXPECT_THAT(accepted.ReadAll(10), micro::IsOkAndHolds("last words"));
 }
 
+TEST(Kcp, TellsTheEndOnceThePeerHasAllThatWasWritten) {
+  KcpServer server;
+  BadNetwork network(server.port(), 0.3);
+  auto client = DialGame(server.loops()[0], network.address());
+  const std::string much = Noise(100'000);
+  auto read = client->StartRead();
+  auto written = client->StartWrite(much);
+  client->EndWrites();
+  BlockingSocket accepted = server.Accept();
+  EXPECT_TRUE(*accepted.ReadAll(much.size()) == much);
+  EXPECT_THAT(written.get(), IsOk());
+  EXPECT_THAT(read.get(), StatusIs(absl::StatusCode::kOutOfRange));
+}
+
 TEST(Kcp, FreesItsConnectionsWithTheirLoops) {
   {
     KcpServer server(kGame, 1000, /*echoes=*/true);

@@ -26,7 +26,7 @@ class KcpSocket final : public micro::net::Socket {
   void Write(std::string_view bytes, absl::AnyInvocable<void(absl::Status)> done) override {
     session_->Write(bytes, std::move(done));
   }
-  void EndWrites() override {}
+  void EndWrites() override { session_->EndWrites(); }
   void Close() override { session_->Close(); }
   std::string local() const override { return local_; }
   std::string remote() const override { return session_->peer().ToText(); }
@@ -95,6 +95,16 @@ void KcpSession::CallBack() {
     if (!is_over() && !rest_.empty()) break;
     std::exchange(written_, nullptr)(End());
   }
+  const bool is_done = has_ended_writes_ && written_ == nullptr;
+  if (is_done && read_ != nullptr && !is_over() && arq_->unacknowledged() == 0) {
+    std::exchange(read_, nullptr)(
+        absl::OutOfRangeError("the peer has received all that was written"), 0);
+  }
+}
+
+void KcpSession::EndWrites() {
+  has_ended_writes_ = true;
+  AddToTurn();
 }
 
 void KcpSession::Flush(uint32_t now) {

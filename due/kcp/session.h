@@ -42,6 +42,7 @@ class KcpSession final : public std::enable_shared_from_this<KcpSession>, privat
   void Read(char* buffer, size_t size, absl::AnyInvocable<void(absl::Status, size_t)> done);
   size_t TryWrite(std::string_view bytes);
   void Write(std::string_view bytes, absl::AnyInvocable<void(absl::Status)> done);
+  void EndWrites();
   void Close();
   std::string local() const;
 
@@ -60,6 +61,7 @@ class KcpSession final : public std::enable_shared_from_this<KcpSession>, privat
   absl::StatusCode code_ = absl::StatusCode::kOk;  // how it ended
   std::string reason_;
   bool is_in_turn_ = false;
+  bool has_ended_writes_ = false;
 
   char* buffer_ = nullptr;  // of a Read that waits
   size_t buffer_size_ = 0;

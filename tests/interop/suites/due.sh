@@ -89,16 +89,21 @@ for network in tcp ws kcp; do
   both "$network over TLS" --network="$network"
 done
 
-# KCP with due's usual tuning, and with and without the error correction that due's client sends.
+# KCP tuned, with and without the error correction that due's client sends, on a good line and on a rough one.
+tuned=(--network=kcp --kcp_no_delay=1,10,2,1 --kcp_window=256,256)
 echo_flags=() player_flags=()
-for tuning in "--kcp_no_delay=1,10,2,1 --kcp_window=256,256" "--kcp_no_delay=1,10,2,1 --kcp_ack_no_delay --kcp_write_delay --kcp_mtu=600"; do
-  # shellcheck disable=SC2086
-  both "kcp $tuning" --network=kcp $tuning
+both "kcp tuned" "${tuned[@]}"
+both "kcp tuned otherwise" --network=kcp --kcp_no_delay=1,10,2,1 --kcp_ack_no_delay --kcp_write_delay --kcp_mtu=600
+for fec in 10/3 0/0; do
+  player_flags=(--fec="$fec" --rough=8)
+  meet "kcp tuned, rough, error correction $fec" go cpp "${tuned[@]}"
 done
-player_flags=(--fec=0/0 --packets=100 --connections=10)
-meet "kcp without error correction" go cpp --network=kcp
 player_flags=(--fec=0/0)
-meet "kcp without error correction, tuned" go cpp --network=kcp --kcp_no_delay=1,10,2,1 --kcp_window=256,256
+meet "kcp tuned without error correction" go cpp "${tuned[@]}"
+player_flags=() echo_flags=(--rough=8)
+meet "kcp tuned, rough" cpp go "${tuned[@]}"
+player_flags=(--fec=0/0 --packets=100 --connections=10) echo_flags=()
+meet "kcp without error correction" go cpp --network=kcp
 
 # That all these checks passed means something: a side that reads packets otherwise is noticed.
 for player in go cpp; do

@@ -130,7 +130,9 @@ func frames(p *player) error {
 	if pongs != 1 {
 		return fmt.Errorf("%d pongs came for a ping", pongs)
 	}
-	if err := l.socket.WriteMessage(websocket.TextMessage, []byte("hello")); err != nil {
+	// A packet in a text, which its bytes are, too.
+	content = append([]byte{0}, make([]byte, l.packets.RouteBytes+l.packets.SeqBytes)...)
+	if err := l.socket.WriteMessage(websocket.TextMessage, l.sized(append(content, "in a text"...))); err != nil {
 		return err
 	}
 	return l.ask(message{8, 0, "after a text"})

@@ -18,19 +18,13 @@
 #include <vector>
 
 #include "due/kcp/block_pool.h"
+#include "due/kcp/datagrams.h"
+#include "due/kcp/moment.h"
 #include "due/kcp/options.h"
 #include "due/kcp/ring.h"
 #include "due/kcp/segment.h"
 
 namespace due {
-
-// Where datagrams go.
-class Outbox {
- public:
-  virtual ~Outbox() = default;
-  virtual char* Room() = 0;           // kMostDatagram bytes, for the next one
-  virtual void Put(size_t size) = 0;  // it is in the room that was given last
-};
 
 class Arq {
  public:
@@ -54,8 +48,8 @@ class Arq {
   size_t Write(std::string_view bytes, uint32_t now);
 
   // When Flush has something to do; none: not before something else happens.
-  std::optional<uint32_t> due() const;
-  bool IsDue(uint32_t now) const { return due().has_value() && Distance(now, *due()) >= 0; }
+  Moment due() const;
+  bool IsDue(uint32_t now) const { return HasCome(due(), now); }
 
   // Sends what is to be sent now.
   void Flush(uint32_t now, Outbox& outbox);
@@ -79,13 +73,14 @@ class Arq {
   struct Ack {
     uint32_t sn = 0, ts = 0;
   };
-  class Datagrams;
+
+  static constexpr uint32_t kFirstAskWait = 500;  // ms; kcp-go: 7 s
 
   bool TakePush(const Segment& segment, uint32_t now);
   void AckLater(const Ack& ack, size_t size, bool at_once, uint32_t now);
   bool TakeAck(const Segment& segment, uint32_t now);
   void DropAcknowledged(uint32_t una, uint32_t now);
-  void Measure(uint32_t round_trip);
+  void Measure(int32_t round_trip);
   void GrowWindow();
   void WatchPeersWindow(uint32_t now);
   void SendLater(uint32_t now);
@@ -111,7 +106,7 @@ class Arq {
   std::vector<Ack> acks_;        // of segments that came out of order
   std::optional<Ack> last_ack_;  // of the one that came in order last; the rest is una
   size_t unacked_bytes_ = 0;
-  std::optional<uint32_t> ack_at_, tell_at_;
+  Moment ack_at_, tell_at_;
   int tells_left_ = 0;
 
   // What goes out.
@@ -119,13 +114,13 @@ class Arq {
   size_t in_flight_ = 0;
   uint32_t una_;  // the number of sending_'s first
   uint32_t got_on_at_ = 0;
-  std::optional<uint32_t> send_at_, resend_at_, ask_at_;
-  uint32_t ask_wait_;
-  uint16_t peers_window_;
+  Moment send_at_, resend_at_, ask_at_;
+  uint32_t ask_wait_ = kFirstAskWait;
+  uint16_t peers_window_ = 32;  // as kcp-go thinks until it is told
   bool is_dead_ = false;
   bool is_measured_ = false;
   float round_trip_ = 0, variance_ = 0;  // ms
-  uint32_t timeout_;
+  uint32_t timeout_ = 200;
   float window_ = 4, slow_start_until_;  // congestion control's, in segments
 };
 

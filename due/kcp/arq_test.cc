@@ -79,6 +79,7 @@ class Wire {
       if (!sides_[from]->IsDue(now())) continue;
       Letters outbox;
       sides_[from]->Flush(now(), outbox);
+      EXPECT_FALSE(sides_[from]->IsDue(now()));
       for (std::string& letter : outbox.sent) Send(1 - from, std::move(letter));
     }
   }

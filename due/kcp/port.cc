@@ -135,7 +135,7 @@ void KcpPort::TakeFirst(const PeerAddress& peer, const Segment& first, std::stri
   if (replaces) {
     counts().replaced.fetch_add(1, std::memory_order_relaxed);
     const std::shared_ptr<KcpSession> old = known->second;
-    old->Lose(absl::UnavailableError("another connection has begun from " + peer.ToText()));
+    old->Lose("another connection has begun from " + peer.ToText());
   }
   if (ledger_->open.fetch_add(1) >= ledger_->most_sessions) {
     ledger_->open.fetch_sub(1);

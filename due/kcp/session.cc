@@ -1,7 +1,10 @@
 #include "due/kcp/session.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
+#include "core/strings.h"
 #include "due/kcp/port.h"
 #include "due/kcp/turn.h"
 
@@ -85,12 +88,12 @@ void KcpSession::CallBack() {
   while (read_ != nullptr && (is_over() || arq_->readable() > 0)) {
     const size_t count =
         arq_.has_value() ? arq_->Read(buffer_, buffer_size_, turn_->Now()) : size_t{0};
-    std::exchange(read_, nullptr)(count > 0 ? absl::OkStatus() : lost_, count);
+    std::exchange(read_, nullptr)(count > 0 ? absl::OkStatus() : End(), count);
   }
   while (written_ != nullptr) {
     if (!is_over()) rest_.remove_prefix(arq_->Write(rest_, turn_->Now()));
     if (!is_over() && !rest_.empty()) break;
-    std::exchange(written_, nullptr)(lost_);
+    std::exchange(written_, nullptr)(End());
   }
 }
 
@@ -99,11 +102,11 @@ void KcpSession::Flush(uint32_t now) {
   if (arq_->IsDue(now)) {
     arq_->Flush(now, *this);
     if (arq_->is_dead()) {
-      return Lose(absl::UnavailableError("the connection to " + peer_.ToText() +
-                                         " is lost: it acknowledges nothing"));
+      return Lose(
+          fmt::format("the connection to {} is lost: it acknowledges nothing", peer_.ToText()));
     }
   }
-  const std::optional<uint32_t> due = arq_->due();
+  const Moment due = arq_->due();
   // One that comes too early finds nothing to do, and sets the right one.
   if (!due.has_value() || (wakes_up_at_.has_value() && Distance(*due, *wakes_up_at_) >= 0)) return;
   wakes_up_at_ = due;
@@ -119,10 +122,11 @@ void KcpSession::Put(size_t size) { turn_->Put(size, peer_); }
 
 // ---- Its end ----
 
-void KcpSession::Lose(absl::Status why) {
+void KcpSession::Lose(std::string why) {
   if (is_over()) return;
   const auto self = shared_from_this();
-  lost_ = std::move(why);
+  code_ = absl::StatusCode::kUnavailable;
+  reason_ = std::move(why);
   deadline_.Clear();
   std::exchange(port_, nullptr)->Forget(*this);
   AddToTurn();
@@ -137,9 +141,13 @@ void KcpSession::Close() {
   }
   deadline_.Clear();
   arq_.reset();
-  lost_ = absl::CancelledError("the connection was closed");
+  code_ = absl::StatusCode::kCancelled;
+  reason_ = "the connection was closed";
   AddToTurn();
 }
+
+// A new one for each who asks: what threads share of a status, tsan takes for a race.
+absl::Status KcpSession::End() const { return absl::Status(code_, micro::ToAbsl(reason_)); }
 
 void KcpSession::Abandon() {
   const auto self = shared_from_this();

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "absl/functional/any_invocable.h"
@@ -27,8 +28,8 @@ class KcpSession final : public std::enable_shared_from_this<KcpSession>, privat
   // For its port: what a datagram of the conversation carries, as in Arq.
   bool Take(std::string_view segments, uint32_t now);
 
-  // It is over, for both sides' readers and writers: why, UNAVAILABLE.
-  void Lose(absl::Status why);
+  // It is over: readers and writers are told UNAVAILABLE, and why.
+  void Lose(std::string why);
 
   // Its loop is gone: nothing is called any more.
   void Abandon();
@@ -48,14 +49,16 @@ class KcpSession final : public std::enable_shared_from_this<KcpSession>, privat
   char* Room() override;
   void Put(size_t size) override;
   void AddToTurn();
+  absl::Status End() const;
   bool is_over() const { return port_ == nullptr; }
 
   std::shared_ptr<KcpTurn> turn_;
   KcpPort* port_;  // until it is over
   const PeerAddress peer_;
   const uint32_t conv_;
-  std::optional<Arq> arq_;  // until Close
-  absl::Status lost_;       // once it is over
+  std::optional<Arq> arq_;                         // until Close
+  absl::StatusCode code_ = absl::StatusCode::kOk;  // how it ended
+  std::string reason_;
   bool is_in_turn_ = false;
 
   char* buffer_ = nullptr;  // of a Read that waits
@@ -65,7 +68,7 @@ class KcpSession final : public std::enable_shared_from_this<KcpSession>, privat
   absl::AnyInvocable<void(absl::Status)> written_;
 
   micro::net::Deadline deadline_;
-  std::optional<uint32_t> wakes_up_at_;
+  Moment wakes_up_at_;
 };
 
 // The socket of a session.

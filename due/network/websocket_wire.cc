@@ -135,8 +135,10 @@ absl::StatusOr<Wire::Taken> WebSocketWire::TakeData(const Header& header, std::s
   if (header.opcode != kContinuation) {
     message_ = header.opcode;
     text_.Reset();
-    parts_.clear();
-    if (parts_.capacity() > kKeptParts) parts_.shrink_to_fit();
+    if (!parts_.empty()) {  // of the last message
+      parts_.clear();
+      if (parts_.capacity() > kKeptParts) parts_.shrink_to_fit();
+    }
   }
   if (message_ == kText) {
     if (!text_.Add(payload) || (header.is_final && !text_.IsWhole()))

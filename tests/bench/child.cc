@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <fstream>
 #include <utility>
 
 namespace bench {
@@ -78,6 +79,16 @@ double Child::CpuSeconds() const {
   timespec time = {};
   if (clock_getcpuclockid(pid_, &clock) != 0 || clock_gettime(clock, &time) != 0) std::abort();
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
+double Child::ResidentKiB() const {
+  std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+  std::string line;
+  double value = 0;
+  while (std::getline(status, line)) {
+    if (std::sscanf(line.c_str(), "VmRSS: %lf", &value) == 1) return value;
+  }
+  return 0;
 }
 
 std::string GoMicroProgram(const std::string& name) {

@@ -27,10 +27,11 @@ class Child {
   // Writes to its input.
   void Say(const std::string& text);
 
-  pid_t pid() const { return pid_; }
-
   // The CPU time that it has used, in seconds.
   double CpuSeconds() const;
+
+  // The memory that it holds.
+  double ResidentKiB() const;
 
  private:
   std::string program_;

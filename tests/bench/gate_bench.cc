@@ -3,7 +3,8 @@
 // interleaved in one run. Prints messages/s, p50, p99 and the server's CPU µs per message, ratios, and
 // the memory of idle connections; each number also as `figure NAME VALUE UNIT`.
 //
-//   bazel run -c opt //tests/bench:gate_bench [-- --rounds=5 --seconds=1 --idle=15000 --go=PROGRAM]
+//   bazel run -c opt //tests/bench:gate_bench [-- --rounds=5 --seconds=1 --idle=15000 --broadcast=10000
+//       --go=PROGRAM]
 //
 // PROGRAM is `echo` of tests/interop/due, "" leaves Go out; under `bazel run` it is built where it is
 // not named.
@@ -13,13 +14,13 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "due/network/server.h"
+#include "due/packet/packer.h"
 #include "tests/bench/child.h"
 #include "tests/bench/figure.h"
 #include "tests/bench/gate_load.h"
@@ -43,6 +44,35 @@ int Serve(const std::string& network) {
   std::printf("ready addr=127.0.0.1:%d\n", (*server)->port());
   std::fflush(stdout);
   pause();
+  return 0;
+}
+
+// For each line that it reads, one packet to all connections; says when it has gone to all.
+int ServeBroadcasts(int body) {
+  auto server = due::Server::Listen({.address = "127.0.0.1:0",
+                                     .max_conn_num = 100000,
+                                     .heartbeat_interval = absl::ZeroDuration()},
+                                    {});
+  std::string packet;
+  const auto packer = due::Packer::New();
+  if (!server.ok() ||
+      !packer->Pack({1, 1, std::string(static_cast<size_t>(body), 'x')}, packet).ok())
+    return 1;
+  std::printf("ready addr=127.0.0.1:%d\n", (*server)->port());
+  std::fflush(stdout);
+  while (getchar() != EOF) {
+    const due::Counts before = (*server)->counts();
+    (*server)->Broadcast(packet);
+    while (true) {
+      const due::Counts now = (*server)->counts();
+      if (now.packets_out + now.missed == before.packets_out + before.missed + before.open) break;
+      usleep(1000);
+    }
+    const due::Counts after = (*server)->counts();
+    std::printf("done %lld encoded, %lld missed\n", static_cast<long long>(after.broadcasts),
+                static_cast<long long>(after.missed));
+    std::fflush(stdout);
+  }
   return 0;
 }
 
@@ -138,34 +168,18 @@ void Print(const Shape& shape, const Samples& samples) {
   std::fflush(stdout);
 }
 
-double ResidentKiB(pid_t pid) {
-  std::ifstream status(fmt::format("/proc/{}/status", pid));
-  std::string line;
-  double value = 0;
-  while (std::getline(status, line)) {
-    if (std::sscanf(line.c_str(), "VmRSS: %lf", &value) == 1) return value;
-  }
-  return 0;
-}
-
 void MeasureMemory(const std::string& name, const Peer& peer, const std::string& network,
                    int connections) {
-  const double before = ResidentKiB(peer.child.pid());
+  const double before = peer.child.ResidentKiB();
   Child load = Pinned(kLoadCore, Self(), LoadArguments("hold", network, peer.port, connections));
   if (load.Line() != "connected") std::exit(1);
   sleep(1);  // until the last is taken
-  const double each = (ResidentKiB(peer.child.pid()) - before) / connections;
+  const double each = (peer.child.ResidentKiB() - before) / connections;
   std::printf("%-14s %-10s %10.2f KiB per idle connection, of %d\n", "idle", name.c_str(), each,
               connections);
   PrintFigure("gate.idle." + name + ".memory", each, "KiB/connection");
   std::fflush(stdout);
 }
-
-struct Settings {
-  std::string go = "unnamed";
-  int rounds = 5, idle = 15000;
-  double seconds = 1;
-};
 
 Peer Start(const std::string& program, const std::vector<std::string>& arguments) {
   Peer peer{Pinned(kServerCore, program, arguments)};
@@ -174,6 +188,46 @@ Peer Start(const std::string& program, const std::vector<std::string>& arguments
   peer.port = std::atoi(ready.c_str() + colon + 1);
   return peer;
 }
+
+// One packet to many connections: ours beside a bare call for each.
+void MeasureBroadcasts(int connections, int rounds) {
+  std::map<std::string, Peer> peers;
+  std::vector<Child> holders;
+  std::map<std::string, std::vector<double>> us;
+  std::string last;
+  const auto broadcast = [&](const std::string& name) {
+    const double before = peers.at(name).child.CpuSeconds();
+    peers.at(name).child.Say("\n");
+    const std::string line = peers.at(name).child.LineAfter("done");
+    if (name == "ours") last = line;
+    return (peers.at(name).child.CpuSeconds() - before) * 1e6 / connections;
+  };
+  for (const std::string name : {"bare", "ours"}) {
+    peers.emplace(
+        name, Start(Self(), {name + "-broadcast", fmt::format("--connections={}", connections)}));
+    holders.push_back(
+        Pinned(kLoadCore, Self(), LoadArguments("hold", "tcp", peers.at(name).port, connections)));
+    if (holders.back().Line() != "connected") std::exit(1);
+    sleep(1);         // until the last is taken
+    broadcast(name);  // the first also takes connections, or grows buffers
+  }
+  for (int round = 0; round < 4 * rounds; ++round) {
+    for (const std::string name : {"bare", "ours"}) us[name].push_back(broadcast(name));
+  }
+  std::vector<double> ratios;
+  for (size_t i = 0; i < us["ours"].size(); ++i) ratios.push_back(us["ours"][i] / us["bare"][i]);
+  std::printf("broadcast to %d: bare sends %.2f us each, ours %.2f us, %.2f x (%s)\n", connections,
+              Median(us["bare"]), Median(us["ours"]), Median(ratios), last.c_str());
+  PrintFigure("gate.broadcast.bare", Median(us["bare"]), "us/connection");
+  PrintFigure("gate.broadcast.ours", Median(us["ours"]), "us/connection");
+  PrintFigure("gate.broadcast.ratio", Median(ratios), "x");
+}
+
+struct Settings {
+  std::string go = "unnamed";
+  int rounds = 5, idle = 15000, broadcast = 10000;
+  double seconds = 1;
+};
 
 int RunRounds(const Settings& settings) {
   const auto start = [&](const std::string& name) {
@@ -214,6 +268,7 @@ int RunRounds(const Settings& settings) {
     const Peer fresh = start(name);
     MeasureMemory(name, fresh, name.ends_with("ws") ? "ws" : "tcp", settings.idle);
   }
+  if (settings.broadcast > 0) MeasureBroadcasts(settings.broadcast, settings.rounds);
   return 0;
 }
 
@@ -230,6 +285,7 @@ int Main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     if (std::sscanf(argv[i], "--rounds=%d", &settings.rounds) == 1 ||
         std::sscanf(argv[i], "--idle=%d", &settings.idle) == 1 ||
+        std::sscanf(argv[i], "--broadcast=%d", &settings.broadcast) == 1 ||
         std::sscanf(argv[i], "--seconds=%lf", &load.seconds) == 1 ||
         std::sscanf(argv[i], "--port=%d", &load.port) == 1 ||
         std::sscanf(argv[i], "--connections=%d", &load.connections) == 1 ||
@@ -244,12 +300,14 @@ int Main(int argc, char** argv) {
     }
     std::fprintf(stderr,
                  "gate_bench: unknown argument %s; known: --rounds=N --seconds=S --idle=N "
-                 "--go=PROGRAM\n",
+                 "--broadcast=N --go=PROGRAM\n",
                  argv[i]);
     return 1;
   }
   if (role == "ours") return Serve(load.network);
   if (role == "epoll") RunBareEcho();
+  if (role == "ours-broadcast") return ServeBroadcasts(load.body);
+  if (role == "bare-broadcast") RunBareBroadcast(load);
   if (role == "load") RunGateLoad(load);
   if (role == "hold") HoldConnections(load);
   if (!role.empty()) return 0;

@@ -99,6 +99,20 @@ Form FormOf(const GateLoad& load) {
   return {request + packet, 6 + more + kHead, 2 + more + kHead, 2 + more + packet.size()};
 }
 
+// A listener on a free port, which is printed.
+int Listen() {
+  const int listener = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address = Loopback(0);
+  socklen_t length = sizeof(address);
+  if (bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0 ||
+      listen(listener, 65535) != 0 ||
+      getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length) != 0)
+    Fail("listen");
+  std::printf("ready addr=127.0.0.1:%d\n", ntohs(address.sin_port));
+  std::fflush(stdout);
+  return listener;
+}
+
 class Connection {
  public:
   Connection(int fd, const Form& form) : fd_(fd), form_(form) {}
@@ -195,16 +209,24 @@ void HoldConnections(const GateLoad& load) {
   pause();
 }
 
+void RunBareBroadcast(const GateLoad& load) {
+  const int listener = Listen();
+  const std::string packet = FormOf(load).request;
+  std::vector<int> peers;
+  for (int i = 0; i < load.connections; ++i) {
+    peers.push_back(accept4(listener, nullptr, nullptr, SOCK_NONBLOCK));
+    const int on = 1;
+    setsockopt(peers.back(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  }
+  while (getchar() != EOF) {
+    for (const int fd : peers) Send(fd, packet);
+    std::printf("done bare\n");
+    std::fflush(stdout);
+  }
+}
+
 void RunBareEcho() {
-  const int listener = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address = Loopback(0);
-  socklen_t length = sizeof(address);
-  if (bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0 ||
-      listen(listener, 4096) != 0 ||
-      getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length) != 0)
-    Fail("listen");
-  std::printf("ready addr=127.0.0.1:%d\n", ntohs(address.sin_port));
-  std::fflush(stdout);
+  const int listener = Listen();
   struct Peer {
     int fd;
     std::string part;

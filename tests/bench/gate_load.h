@@ -22,6 +22,10 @@ void RunGateLoad(const GateLoad& load);
 // Opens connections that say nothing, prints `connected` and waits to be killed.
 void HoldConnections(const GateLoad& load);
 
+// Prints `ready addr=…`, takes the connections, and for each line that it reads sends one packet to
+// all of them, one bare call each, and prints `done …`.
+void RunBareBroadcast(const GateLoad& load);
+
 // Echoes packets over TCP with epoll, a read and a write for all that a read has brought: prints
 // `ready addr=…`, and waits to be killed.
 void RunBareEcho();

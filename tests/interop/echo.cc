@@ -13,6 +13,7 @@
 #include "due/network/server.h"
 #include "due/packet/packer.h"
 #include "micro/service.h"
+#include "tests/interop/kcp_flags.h"
 #include "tests/interop/packet_flags.h"
 
 namespace {
@@ -24,6 +25,7 @@ struct Settings {
   int max_conn_num = 20000, shift = 0;
   absl::Duration heartbeat = absl::Seconds(10);
   interop::PacketFlags packet;
+  interop::KcpFlags kcp;
 };
 
 // The signals that end it, which no thread that begins after this takes.
@@ -57,6 +59,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
                              .max_conn_num = settings.max_conn_num,
                              .heartbeat_interval = settings.heartbeat};
   ASSIGN_OR_RETURN(options.packet, settings.packet.ToOptions());
+  ASSIGN_OR_RETURN(options.kcp, settings.kcp.ToOptions());
   ASSIGN_OR_RETURN(const due::Packer packer, due::Packer::New(options.packet));
   due::Hooks hooks;
   hooks.on_receive = Answerer(packer, settings.shift);
@@ -83,9 +86,11 @@ int main(int argc, char** argv) {
   Settings settings;
   micro::ServiceOptions program{
       .name = "echo", .registry = "memory", .flags = settings.packet.Flags()};
+  const std::vector<micro::Flag> kcp = settings.kcp.Flags();
+  program.flags.insert(program.flags.end(), kcp.begin(), kcp.end());
   program.flags.insert(
       program.flags.end(),
-      {{"network", &settings.network, "tcp or ws"},
+      {{"network", &settings.network, "tcp, ws or kcp"},
        {"listen", &settings.listen, "host:port; port 0: a free one"},
        {"tls_cert", &settings.tls_cert, "PEM file; with --tls_key: TLS"},
        {"tls_key", &settings.tls_key, "PEM file"},

@@ -195,6 +195,9 @@ bool IsToday(const PlayerOptions& options) {
   return options.client.packet.dialect == due::Dialect::kV21;
 }
 bool IsCapped(const PlayerOptions& options) { return options.cap > 0; }
+bool IsCappedAndTellsEnds(const PlayerOptions& options) {
+  return IsCapped(options) && options.client.network != "kcp";
+}
 bool HasFastHeartbeats(const PlayerOptions& options) {
   return options.client.heartbeat_interval <= absl::Seconds(1);
 }
@@ -214,7 +217,7 @@ const std::vector<PlayerCheck>& EchoChecks() {
       {"connections at once", AtOnce},
       {"heartbeats keep a connection", StaysConnected, HasFastHeartbeats},
       {"the largest packet", Largest, IsCapped},
-      {"a packet that is too large", TooLarge, IsCapped},
+      {"a packet that is too large", TooLarge, IsCappedAndTellsEnds},
   };
   return checks;
 }

@@ -30,7 +30,7 @@ play() {
   kill -TERM "$echo_pid"
   wait "$echo_pid"
 }
-for network in tcp ws; do
+for network in tcp ws kcp; do
   play "$network" --network=$network -- --cap=65536
   play "$network-other-options" --network=$network --byte_order=little --route_bytes=4 --seq_bytes=1 --heartbeat_time --shift=1 --
   play "$network-v2.0" --network=$network --dialect=v2.0 --shift=1 --

@@ -12,6 +12,7 @@
 #include "core/strings.h"
 #include "micro/service.h"
 #include "tests/interop/echo_checks.h"
+#include "tests/interop/kcp_flags.h"
 #include "tests/interop/packet_flags.h"
 
 namespace {
@@ -27,6 +28,7 @@ using micro::Task;
 struct Settings {
   PlayerOptions options;
   interop::PacketFlags packet;
+  interop::KcpFlags kcp;
   std::string check, only, send, expect;
 };
 
@@ -99,6 +101,7 @@ absl::StatusOr<bool> RunChecks(const Settings& settings) {
 
 absl::StatusOr<bool> Run(Settings& settings) {
   ASSIGN_OR_RETURN(settings.options.client.packet, settings.packet.ToOptions());
+  ASSIGN_OR_RETURN(settings.options.client.kcp, settings.kcp.ToOptions());
   if (!settings.check.empty()) return RunChecks(settings);
   ASSIGN_OR_RETURN(std::vector<Received> messages, ReadMessages("--send", settings.send));
   ASSIGN_OR_RETURN(std::vector<Received> expected, ReadMessages("--expect", settings.expect));
@@ -116,9 +119,11 @@ int main(int argc, char** argv) {
   due::ClientOptions& client = options.client;
   micro::ServiceOptions program{
       .name = "player", .registry = "memory", .flags = settings.packet.Flags()};
+  const std::vector<micro::Flag> kcp = settings.kcp.Flags();
+  program.flags.insert(program.flags.end(), kcp.begin(), kcp.end());
   program.flags.insert(
       program.flags.end(),
-      {{"network", &client.network, "tcp or ws"},
+      {{"network", &client.network, "tcp, ws or kcp"},
        {"address", &client.address, "host:port of the server"},
        {"tls_ca", &client.ca_file, "PEM file; TLS with this authority"},
        {"tls_server_name", &client.server_name, "that the certificate bears; empty: the host"},

@@ -60,12 +60,15 @@ packet_options=(
   "--byte_order=little --heartbeat_time"
 )
 
-for network in tcp ws; do
+for network in tcp ws kcp; do
   echo_flags=()
+  # KCP as it is untuned waits for most packets.
+  few=()
+  if [[ "$network" == kcp ]]; then few=(--packets=100 --connections=10); fi
   # Packets as they are, and what our server does with hostile ones.
-  player_flags=(--cap=65536)
+  player_flags=(--cap=65536 "${few[@]}")
   meet "$network" go cpp --network="$network"
-  player_flags=()
+  player_flags=("${few[@]}")
   meet "$network" cpp go --network="$network"
   # A shift, as an answer that is the question's own bytes would not tell how they were read.
   for options in "${packet_options[@]}"; do
@@ -80,10 +83,27 @@ for network in tcp ws; do
   both "$network" --network="$network" --heartbeat=500ms
   player_flags=(--only="a silent connection ends")
   meet "$network" go cpp --network="$network" --heartbeat=500ms
+  if [[ "$network" == kcp ]]; then continue; fi
   echo_flags=(--tls_cert="$work/server.pem" --tls_key="$work/server.key")
   player_flags=(--tls_ca="$work/ca.pem" --tls_server_name=localhost)
   both "$network over TLS" --network="$network"
 done
+
+# KCP tuned, with and without the error correction that due's client sends, on a good line and on a rough one.
+tuned=(--network=kcp --kcp_no_delay=1,10,2,1 --kcp_window=256,256)
+echo_flags=() player_flags=()
+both "kcp tuned" "${tuned[@]}"
+both "kcp tuned otherwise" --network=kcp --kcp_no_delay=1,10,2,1 --kcp_ack_no_delay --kcp_write_delay --kcp_mtu=600
+for fec in 10/3 0/0; do
+  player_flags=(--fec="$fec" --rough=8)
+  meet "kcp tuned, rough, error correction $fec" go cpp "${tuned[@]}"
+done
+player_flags=(--fec=0/0)
+meet "kcp tuned without error correction" go cpp "${tuned[@]}"
+player_flags=() echo_flags=(--rough=8)
+meet "kcp tuned, rough" cpp go "${tuned[@]}"
+player_flags=(--fec=0/0 --packets=100 --connections=10) echo_flags=()
+meet "kcp without error correction" go cpp --network=kcp
 
 # That all these checks passed means something: a side that reads packets otherwise is noticed.
 for player in go cpp; do

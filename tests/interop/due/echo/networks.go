@@ -36,8 +36,8 @@ func (s *server) serve(network, address string) (string, error) {
 		if s.secured != nil {
 			return "", errors.New("kcp has no TLS")
 		}
-		// Neither encryption nor error correction, though due's client sends with it: the sides need not agree.
-		listener, err := kcp.ListenWithOptions(address, nil, 0, 0)
+		// No error correction, though due's client sends with it: the sides need not agree.
+		listener, err := s.tuning.Listen(address, 0, 0)
 		if err != nil {
 			return "", err
 		}

@@ -265,11 +265,13 @@ func atOnce(p *player) error {
 	for i, l := range links {
 		go func() { results <- l.converse(fmt.Sprintf("of connection %d", i), 20, 4) }()
 	}
-	var err error
+	var first error
 	for range links {
-		err = errors.Join(err, <-results)
+		if err := <-results; err != nil && first == nil {
+			first = err
+		}
 	}
-	return err
+	return first
 }
 
 // stays for five intervals, each with a heartbeat and its answer.

@@ -47,7 +47,7 @@ func (p *player) dial(frame ...int) (*link, error) {
 		if _, err := fmt.Sscanf(p.fec, "%d/%d", &data, &parity); err != nil {
 			return nil, fmt.Errorf("--fec is %q, not two numbers as 10/3", p.fec)
 		}
-		session, err := kcp.DialWithOptions(p.address, nil, data, parity)
+		session, err := p.tuning.Dial(p.address, data, parity)
 		if err != nil {
 			return nil, err
 		}

@@ -3,6 +3,8 @@ package wire
 import (
 	"flag"
 	"fmt"
+	"math/rand/v2"
+	"net"
 	"strconv"
 	"strings"
 
@@ -14,6 +16,7 @@ type KCP struct {
 	noDelay, window         numbers
 	mtu                     int
 	ackNoDelay, delayWrites bool
+	rough                   int
 }
 
 // KCPFlags are set once the flags are parsed.
@@ -24,7 +27,35 @@ func KCPFlags() *KCP {
 	flag.IntVar(&k.mtu, "kcp_mtu", 0, "bytes of a datagram")
 	flag.BoolVar(&k.ackNoDelay, "kcp_ack_no_delay", false, "acknowledge at once")
 	flag.BoolVar(&k.delayWrites, "kcp_write_delay", false, "send at the next interval")
+	flag.IntVar(&k.rough, "rough", 0, "kcp: of so many datagrams one is lost, one comes twice and one late, at least 5; 0: none")
 	return k
+}
+
+// Listen and Dial are kcp-go's own, without encryption, but for a rough line.
+func (k *KCP) Listen(address string, data, parity int) (*kcp.Listener, error) {
+	if k.rough == 0 {
+		return kcp.ListenWithOptions(address, nil, data, parity)
+	}
+	conn, err := net.ListenPacket("udp", address)
+	if err != nil {
+		return nil, err
+	}
+	return kcp.ServeConn(nil, data, parity, &rough{PacketConn: conn, every: k.rough})
+}
+
+func (k *KCP) Dial(address string, data, parity int) (*kcp.UDPSession, error) {
+	if k.rough == 0 {
+		return kcp.DialWithOptions(address, nil, data, parity)
+	}
+	peer, err := net.ResolveUDPAddr("udp", address)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := net.ListenPacket("udp", "")
+	if err != nil {
+		return nil, err
+	}
+	return kcp.NewConn4(rand.Uint32(), peer, nil, data, parity, true, &rough{PacketConn: conn, every: k.rough})
 }
 
 func (k *KCP) Tune(session *kcp.UDPSession) {

@@ -28,7 +28,12 @@ void LoopTurn::FlushAll() {
 }
 
 void LoopTurn::Push(std::shared_ptr<Session> session, std::string_view packet) {
-  auto* const parcel = new Parcel{std::move(session), std::string(packet)};
+  Push(new Parcel{.session = std::move(session), .packet = std::string(packet)});
+}
+
+void LoopTurn::Push(absl::AnyInvocable<void()> work) { Push(new Parcel{.work = std::move(work)}); }
+
+void LoopTurn::Push(Parcel* parcel) {
   Parcel* before = last_.load(std::memory_order_relaxed);
   do {
     parcel->next = before;
@@ -47,7 +52,11 @@ void LoopTurn::TakeParcels() {
   }
   while (oldest != nullptr) {
     const std::unique_ptr<Parcel> parcel(std::exchange(oldest, oldest->next));
-    parcel->session->Take(parcel->packet);
+    if (parcel->work != nullptr) {
+      parcel->work();
+    } else {
+      parcel->session->Take(parcel->packet);
+    }
   }
 }
 

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "core/net/deadlines.h"
 #include "core/net/loops.h"
 
@@ -38,19 +39,30 @@ class LoopTurn : public std::enable_shared_from_this<LoopTurn> {
   // Has the session write what waits, at the end of this turn. On the loop.
   void FlushLater(std::shared_ptr<Session> session);
 
-  // The same from another thread, with a packet. Takes no lock.
+  // From another thread: the session takes a packet. Takes no lock.
   void Push(std::shared_ptr<Session> session, std::string_view packet);
+
+  // The same for work that keeps its place among the packets; from any thread.
+  void Push(absl::AnyInvocable<void()> work);
+
+  // What other threads have pushed until now. Before the loop's own thread pushes: of two pushes, the
+  // first comes first, whatever threads a coroutine has gone through in between. On the loop.
+  void TakePushed() {
+    if (last_.load(std::memory_order_acquire) != nullptr) TakeParcels();
+  }
 
  private:
   explicit LoopTurn(micro::net::Loop& loop) : loop_(loop), deadlines_(loop) {}
   ~LoopTurn();
 
   struct Parcel {
-    std::shared_ptr<Session> session;
-    std::string packet;
+    std::shared_ptr<Session> session = nullptr;
+    std::string packet = {};
+    absl::AnyInvocable<void()> work = nullptr;  // in place of those
     Parcel* next = nullptr;
   };
 
+  void Push(Parcel* parcel);
   void TakeParcels();
   void FlushAll();
 

@@ -36,8 +36,9 @@ class Server {
   virtual Counts counts() const = 0;  // from any thread
 
   // Writes a packet (Packer's form) to every connection that `is_meant` says, null: to all; from any
-  // thread. It is made into what goes over the wire once. `is_meant` is called on the connections'
-  // loops, later. A connection whose queue is full misses it, which is counted.
+  // thread. It is made into what goes over the wire once, and keeps its place among packets that are
+  // pushed. `is_meant` is called on the connections' loops, later. A connection whose queue is full
+  // misses it, which is counted.
   virtual void Broadcast(std::string_view packet,
                          std::function<bool(const Conn&)> is_meant = nullptr) = 0;
 

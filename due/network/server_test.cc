@@ -198,6 +198,21 @@ TEST_F(ServerTest, WhatAThreadPushesArrivesInItsOrder) {
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("closed")));
 }
 
+TEST_F(ServerTest, OfTwoPushesTheFirstArrivesFirstWhateverTheirThreads) {
+  Listen({}, {.on_receive = [&](Conn& conn, std::string_view) {
+           (void)conn.Push(Packet(1, "a"));
+           std::thread([&] { (void)conn.Push(Packet(1, "b")); }).join();
+           (void)conn.Push(Packet(1, "c"));
+           std::thread([&] { server_->Broadcast(Packet(1, "d")); }).join();
+           (void)conn.Push(Packet(1, "e"));
+         }});
+  BlockingSocket client = Dial();
+  ASSERT_THAT(client.Write(Packet(1, "")), IsOk());
+  std::string all;
+  for (const char* body : {"a", "b", "c", "d", "e"}) all += Packet(1, body);
+  EXPECT_EQ(*client.ReadAll(all.size()), all);
+}
+
 TEST_F(ServerTest, AGracefulCloseWritesWhatWaits) {
   Listen({}, {.on_receive = [](Conn& conn, std::string_view packet) {
            (void)conn.Push(packet);

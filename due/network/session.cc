@@ -186,6 +186,7 @@ absl::Status Session::Push(std::string_view packet) {
     return absl::ResourceExhaustedError("the connection's write queue is full");
   }
   if (turn_->loop().IsCurrent()) {
+    turn_->TakePushed();
     Take(packet);
   } else {
     turn_->Push(Self(), packet);

@@ -13,7 +13,7 @@ absl::StatusOr<Wire::Taken> StreamWire::Take(std::span<char>& bytes, std::string
 
 size_t StreamWire::Wanted(std::span<const char> bytes) const {
   if (bytes.size() < kSizeBytes) return 0;
-  return kSizeBytes + framing_.packer().ReadInteger(bytes.data(), kSizeBytes);
+  return kSizeBytes + framing_.SizeAt(bytes.data());
 }
 
 }  // namespace due

@@ -5,6 +5,17 @@
 namespace due {
 namespace {
 
+// The integers that v2.0 wrote big endian.
+uint64_t ReadBig(const char* at, size_t bytes) {
+  uint64_t value = 0;
+  for (size_t i = 0; i < bytes; ++i) value = value << 8 | static_cast<uint8_t>(at[i]);
+  return value;
+}
+
+void AppendBig(uint64_t value, size_t bytes, std::string& out) {
+  for (size_t i = bytes; i > 0; --i) out += static_cast<char>(value >> (8 * (i - 1)));
+}
+
 absl::Status TooLarge(size_t size, size_t most) {
   return absl::ResourceExhaustedError(
       fmt::format("a packet of {} bytes, at most {} are taken", size, most));
@@ -21,18 +32,27 @@ std::string_view Framing::WithHeader(std::string_view body, std::string& scratch
   return scratch;
 }
 
-// A packet of v2.0's WebSocket messages, which have no size.
+// A packet of v2.0's WebSocket messages, which have no size, and times in milliseconds.
 std::string_view Framing::WithSize(std::string_view body, std::string& scratch) const {
   scratch.resize(kSizeBytes);
   packer_.WriteInteger(body.size(), kSizeBytes, scratch.data());
   scratch += body;
+  if (!Packer::IsHeartbeat(scratch) || body.size() != kHeaderBytes + 8) return scratch;
+  const auto time =
+      absl::FromUnixMillis(static_cast<int64_t>(ReadBig(body.data() + kHeaderBytes, 8)));
+  packer_.WriteInteger(static_cast<uint64_t>(absl::ToUnixNanos(time)), 8,
+                       scratch.data() + kSizeBytes + kHeaderBytes);
   return scratch;
+}
+
+size_t Framing::SizeAt(const char* bytes) const {
+  return is_plain() ? packer_.ReadInteger(bytes, kSizeBytes) : ReadBig(bytes, kSizeBytes);
 }
 
 absl::StatusOr<std::optional<std::string_view>> Framing::Take(std::string_view& bytes,
                                                               std::string& scratch) const {
   if (bytes.size() < kSizeBytes) return std::nullopt;
-  const size_t size = packer_.ReadInteger(bytes.data(), kSizeBytes);
+  const size_t size = SizeAt(bytes.data());
   if (size > packer_.options().receive_bytes)
     return TooLarge(size, packer_.options().receive_bytes);
   if (bytes.size() - kSizeBytes < size) return std::nullopt;
@@ -72,9 +92,7 @@ void Framing::Put(std::string_view packet, std::string& out) const {
     const bool is_heartbeat = Packer::IsHeartbeat(packet);
     const std::string_view body =
         is_heartbeat ? std::string_view() : packet.substr(kSizeBytes + kHeaderBytes);
-    const size_t begin = out.size();
-    out.resize(begin + kSizeBytes);
-    packer_.WriteInteger(body.size(), kSizeBytes, out.data() + begin);
+    AppendBig(body.size(), kSizeBytes, out);
     out += body;
     return;
   }
@@ -84,10 +102,8 @@ void Framing::Put(std::string_view packet, std::string& out) const {
     out += packet.substr(kSizeBytes);
     return;
   }
-  char millis[8];
-  packer_.WriteInteger(static_cast<uint64_t>(absl::ToUnixMillis(time)), sizeof(millis), millis);
   out += packet[kSizeBytes];
-  out.append(millis, sizeof(millis));
+  AppendBig(static_cast<uint64_t>(absl::ToUnixMillis(time)), 8, out);
 }
 
 }  // namespace due

@@ -2,7 +2,8 @@
 //
 // In the dialect of today that is the packet itself, on every transport, and nothing is copied. In
 // v2.0 a WebSocket message holds a packet without its size, and TCP and KCP carry packets without
-// header byte, a heartbeat as a size of zero (reference/due.md §1.5).
+// header byte, a heartbeat as a size of zero (reference/due.md §1.5); whatever the byte order, it
+// wrote sizes and times big endian.
 //
 //   std::string_view rest = received;
 //   while (true) {
@@ -45,6 +46,9 @@ class Framing {
   // The packet that one message holds. INVALID_ARGUMENT: it holds none, or more than one;
   // RESOURCE_EXHAUSTED: it is too large.
   absl::StatusOr<std::string_view> Open(std::string_view message, std::string& scratch) const;
+
+  // What the size field at the front of a stream's bytes says.
+  size_t SizeAt(const char* bytes) const;
 
   // Appends what the transport carries for a packet of Packer's form.
   void Put(std::string_view packet, std::string& out) const;

@@ -93,7 +93,8 @@ TEST(OldFraming, WebSocketMessagesHaveNoSize) {
   wire.clear();
   framing.Put(framing.packer().Heartbeat(absl::FromUnixMillis(1700000000123)), wire);
   EXPECT_EQ(wire, Bytes("80 00 00 01 8b cf e5 68 7b"));
-  EXPECT_TRUE(Packer::IsHeartbeat(*framing.Open(wire, scratch)));
+  EXPECT_EQ(framing.packer().TimeOf(*framing.Open(wire, scratch)),
+            absl::FromUnixMillis(1700000000123));
   wire.clear();
   framing.Put(framing.packer().ClientHeartbeat(), wire);
   EXPECT_EQ(wire, Bytes("80"));
@@ -114,6 +115,24 @@ TEST(OldFraming, StreamsHaveNoHeaderByte) {
   EXPECT_EQ(wire, kEmpty);
   rest = wire;
   EXPECT_EQ(**framing.Take(rest, scratch), kHeartbeat);
+}
+
+TEST(OldFraming, SizesAndTimesAreBigEndianWhateverTheRest) {
+  const PacketOptions little = {
+      .byte_order = ByteOrder::kLittle, .heartbeat_time = true, .dialect = Dialect::kV20};
+  const Framing stream = With(Carrier::kStream, little);
+  std::string packet, scratch, wire;
+  ASSERT_THAT(stream.packer().Pack({1, 1, "hello"}, packet), IsOk());
+  stream.Put(packet, wire);
+  EXPECT_EQ(wire, Bytes("00 00 00 09 01 00 01 00 68 65 6c 6c 6f"));
+  std::string_view rest = wire;
+  EXPECT_EQ(**stream.Take(rest, scratch), packet);
+  const Framing messages = With(Carrier::kMessages, little);
+  wire.clear();
+  messages.Put(messages.packer().Heartbeat(absl::FromUnixMillis(1700000000123)), wire);
+  EXPECT_EQ(wire, Bytes("80 00 00 01 8b cf e5 68 7b"));
+  EXPECT_EQ(messages.packer().TimeOf(*messages.Open(wire, scratch)),
+            absl::FromUnixMillis(1700000000123));
 }
 
 }  // namespace

@@ -97,6 +97,19 @@ TEST_F(ServerTest, ClosesWhoIsSilent) {
   EXPECT_TRUE(Eventually([&] { return Ended(*server_, Cause::kSilent) == 1; }));
 }
 
+TEST_F(ServerTest, BytesThatMakeNoPacketAreNoSignOfLife) {
+  Listen({.heartbeat_interval = absl::Milliseconds(50)});
+  BlockingSocket slow = Dial();
+  auto read = slow.StartRead();
+  ASSERT_THAT(slow.Write(std::string("\0\0\x40\0", 4)), IsOk());  // of 16 KiB, one by one
+  while (server_->counts().open > 0) {
+    if (!slow.Write("x").ok()) break;
+    absl::SleepFor(absl::Milliseconds(5));
+  }
+  EXPECT_FALSE(read.get().ok());
+  EXPECT_TRUE(Eventually([&] { return Ended(*server_, Cause::kSilent) == 1; }));
+}
+
 TEST_F(ServerTest, ClosesWhoDoesNotSayWhoHeIs) {
   Listen({.authorize_timeout = absl::Milliseconds(20)},
          {.on_receive = [](Conn& conn, std::string_view packet) {

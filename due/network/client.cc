@@ -88,7 +88,7 @@ class NetworkClient final : public Client {
     const absl::Time deadline = Clock::Real().Now() + dial_timeout_;
     auto opened = [opening = opening_, &loop, slot,
                    deadline](absl::StatusOr<std::unique_ptr<Socket>> socket) {
-      if (!socket.ok()) return (void)slot->TrySet(socket.status());
+      if (!socket.ok()) return (void)slot->TrySet(std::move(socket).status());
       Opening::Open(opening, loop, *std::move(socket), deadline, slot);
     };
     if (is_kcp_) {

@@ -1,11 +1,10 @@
 #include <fmt/format.h>
 
 #include <boost/asio/connect.hpp>
-#include <charconv>
-#include <optional>
 
 #include "core/net/asio.h"
 #include "core/net/channel.h"
+#include "core/net/host_port.h"
 #include "core/net/socket.h"
 #include "core/net/tls.h"
 
@@ -14,27 +13,6 @@ namespace {
 
 using Done = absl::AnyInvocable<void(absl::StatusOr<std::unique_ptr<Socket>>)>;
 using Resolver = asio::ip::basic_resolver<Tcp, asio::io_context::executor_type>;
-
-struct HostPort {
-  std::string host;
-  uint16_t port = 0;
-};
-
-// "host:port", an IPv6 host in brackets.
-std::optional<HostPort> Split(std::string_view address) {
-  const size_t colon = address.rfind(':');
-  if (colon == address.npos || colon == 0) return std::nullopt;
-  HostPort parts;
-  const std::string_view port = address.substr(colon + 1);
-  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), parts.port);
-  if (error != std::errc() || end != port.data() + port.size() || parts.port == 0)
-    return std::nullopt;
-  parts.host = address.substr(0, colon);
-  if (parts.host.front() == '[' && parts.host.back() == ']')
-    parts.host = parts.host.substr(1, parts.host.size() - 2);
-  if (parts.host.empty()) return std::nullopt;
-  return parts;
-}
 
 // One attempt; it keeps itself while something is under way.
 class Attempt final : public std::enable_shared_from_this<Attempt> {
@@ -51,11 +29,8 @@ class Attempt final : public std::enable_shared_from_this<Attempt> {
         done_(std::move(done)) {}
 
   void Start() {
-    const std::optional<HostPort> parts = Split(address_);
-    if (!parts.has_value()) {
-      return Finish(absl::InvalidArgumentError(
-          fmt::format("\"{}\" is no address: it must be host:port", address_)));
-    }
+    absl::StatusOr<HostPort> parts = ParseHostPort(address_);
+    if (!parts.ok()) return Finish(std::move(parts).status());
     host_ = parts->host;
     timer_.expires_at(deadline_);
     timer_.async_wait([self = shared_from_this()](const ErrorCode& error) {

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "core/net/asio.h"
+#include "core/net/host_port.h"
 #include "due/kcp/kcp.h"
 #include "due/kcp/port.h"
 #include "due/kcp/session.h"
@@ -35,20 +36,14 @@ class Attempt final : public std::enable_shared_from_this<Attempt> {
 
   void Start() {
     if (absl::Status status = options_.Check(); !status.ok()) return Finish(std::move(status));
-    const size_t colon = address_.rfind(':');
-    if (colon == address_.npos || colon == 0 || colon + 1 == address_.size()) {
-      return Finish(absl::InvalidArgumentError(
-          fmt::format("\"{}\" is no address: it must be host:port", address_)));
-    }
-    std::string host = address_.substr(0, colon);
-    if (host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
-    const std::string port = address_.substr(colon + 1);
+    absl::StatusOr<micro::net::HostPort> parts = micro::net::ParseHostPort(address_);
+    if (!parts.ok()) return Finish(std::move(parts).status());
     timer_.expires_after(micro::net::TimerDuration(timeout_));
     timer_.async_wait([self = shared_from_this()](const ErrorCode& error) {
       if (!error) self->Fail("looking up the host takes too long");
     });
     resolver_.async_resolve(
-        host, port,
+        parts->host, std::to_string(parts->port),
         [self = shared_from_this()](const ErrorCode& error, const Resolver::results_type& found) {
           if (self->done_ == nullptr) return;
           if (error) return self->Fail(error.message());

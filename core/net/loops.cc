@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <thread>
@@ -13,10 +14,12 @@ namespace {
 
 thread_local Loop* current_loop = nullptr;
 
-// The cores that this process may run on: of the machine's, those that taskset or a container left.
+// The cores that this process may run on: of the machine's, those that taskset or a container's set of
+// cores left.
 size_t UsableCores() {
   cpu_set_t cores;
-  if (sched_getaffinity(0, sizeof(cores), &cores) != 0) return std::thread::hardware_concurrency();
+  if (sched_getaffinity(getpid(), sizeof(cores), &cores) != 0)
+    return std::thread::hardware_concurrency();
   return static_cast<size_t>(CPU_COUNT(&cores));
 }
 

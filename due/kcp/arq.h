@@ -93,7 +93,7 @@ class Arq {
   void PutPushes(uint32_t now, Datagrams& datagrams);
   bool MustSend(Sending& segment, bool has_new, uint32_t now, bool& is_early, bool& is_late);
 
-  const KcpOptions& options_;
+  const KcpOptions options_;
   BlockPool& pool_;
   const uint32_t conv_;
 

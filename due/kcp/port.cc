@@ -1,5 +1,7 @@
 #include "due/kcp/port.h"
 
+#include <unistd.h>
+
 #include <boost/asio/basic_datagram_socket.hpp>
 #include <boost/asio/ip/udp.hpp>
 #include <cerrno>
@@ -38,8 +40,9 @@ struct KcpPort::Socket {
   using Stream = net::asio::basic_datagram_socket<Protocol, net::asio::io_context::executor_type>;
 
   Socket(net::Loop& loop, int descriptor) : stream(loop.io()) {
-    net::ErrorCode ignored;
-    stream.assign(Protocol::v6(), descriptor, ignored);
+    net::ErrorCode error;
+    stream.assign(Protocol::v6(), descriptor, error);
+    if (error) close(descriptor);
   }
 
   Stream stream;

@@ -96,7 +96,9 @@ class NetworkClient final : public Client {
     } else {
       micro::net::Connect(loop, opening_->target.address, tls_, dial_timeout_, std::move(opened));
     }
-    co_return co_await micro::Await(ctx, slot);
+    auto conn = co_await micro::Await(ctx, slot);
+    co_await micro::Offload([] {});  // off the loop: who goes on may destroy this client
+    co_return conn;
   }
 
   Counts counts() const override { return sessions().counts(); }

@@ -28,7 +28,7 @@ class Client {
   // Ends its connections at once. Not on a loop's thread.
   virtual ~Client() = default;
 
-  // One more connection; on_connect has been told of it. UNAVAILABLE says what failed, with the
+  // One more connection; on_connect has been told of it. Goes on on no loop's thread. UNAVAILABLE says what failed, with the
   // address; the errors of `ctx`.
   virtual micro::Task<absl::StatusOr<std::shared_ptr<Conn>>> Dial(micro::Context ctx) = 0;
 

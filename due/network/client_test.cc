@@ -161,9 +161,9 @@ TEST_P(ClientTest, HearsABroadcastThatIsEncodedOnce) {
     ASSERT_THAT((*conn)->Push(Packer::New(Packets())->ClientHeartbeat()), IsOk());
   }
   ASSERT_TRUE(Eventually([&] { return client->counts().packets_in == 10; }));  // all are known
-  server_->Broadcast(Packet(9, "to all"));
+  (void)server_->Broadcast(Packet(9, "to all"));
   ASSERT_TRUE(Eventually([&] { return heard.packets().size() == 10; }));
-  server_->Broadcast(Packet(9, "to some"), [](const Conn& conn) { return conn.id() <= 3; });
+  (void)server_->Broadcast(Packet(9, "to some"), [](const Conn& conn) { return conn.id() <= 3; });
   ASSERT_TRUE(Eventually([&] { return heard.packets().size() == 13; }));
   EXPECT_THAT(heard.packets(), ::testing::Contains(Packet(9, "to all")).Times(10));
   EXPECT_THAT(heard.packets(), ::testing::Contains(Packet(9, "to some")).Times(3));

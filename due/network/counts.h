@@ -10,7 +10,7 @@ namespace due {
 
 struct Counts {
   int64_t accepted = 0;  // connections, of a client those that it opened
-  int64_t refused = 0;   // above max_conn_num
+  int64_t refused = 0;   // above max_conn_num; of KCP their datagrams
   int64_t unopened = 0;  // whose handshake failed: WebSocket's
   int64_t open = 0;      // now
   int64_t packets_in = 0, packets_out = 0;

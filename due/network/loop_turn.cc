@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "due/network/session.h"
 
 namespace due {
@@ -44,6 +45,8 @@ void LoopTurn::Push(Parcel* parcel) {
 }
 
 void LoopTurn::TakeParcels() {
+  if (std::exchange(is_taking_, true)) return;  // what is new comes after what is being taken
+  const auto done = absl::MakeCleanup([this] { is_taking_ = false; });
   Parcel* newest = last_.exchange(nullptr, std::memory_order_acquire);
   Parcel* oldest = nullptr;
   while (newest != nullptr) {

@@ -69,6 +69,7 @@ class LoopTurn : public std::enable_shared_from_this<LoopTurn> {
   micro::net::Loop& loop_;
   micro::net::Deadlines deadlines_;
   std::vector<std::shared_ptr<Session>> due_;  // to be flushed
+  bool is_taking_ = false;
   std::atomic<Parcel*> last_ = nullptr;  // of the parcels, each before the one that came before
 };
 

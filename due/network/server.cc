@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <set>
+#include <list>
 #include <utility>
 #include <vector>
 
@@ -46,32 +46,33 @@ class Accepting final : public std::enable_shared_from_this<Accepting> {
             .answers_heartbeats = options.heartbeat_mechanism == HeartbeatMechanism::kResp,
             .sends_heartbeats = options.heartbeat_mechanism == HeartbeatMechanism::kTick,
             .authorize_timeout = options.authorize_timeout})),
-        sessions_(std::make_shared<SessionTable>(loops_, settings_, options.max_conn_num)) {}
+        // KCP's listener counts by itself.
+        sessions_(std::make_shared<SessionTable>(
+            loops_, settings_, options.network == "kcp" ? INT64_MAX : options.max_conn_num)) {}
 
   Loops& loops() { return loops_; }
+  const Packer& packer() const { return settings_->framing.packer(); }
   SessionTable& sessions() { return *sessions_; }
   int64_t unopened() const { return unopened_; }
 
   // On the loop: a connection has come.
   void Accept(Loop& loop, std::unique_ptr<Socket> socket) {
     if (!is_websocket_) return Open(loop, std::move(socket), "");
-    std::set<std::shared_ptr<Upgrade>>& here = UpgradesOf(loop);
-    if (here.size() == kMostUpgrades) {
+    Upgrades& here = UpgradesOf(loop);
+    if (here.size() == kMostUpgrades) {  // the slowest makes room
       ++unopened_;
-      return micro::log::Debug("a connection was refused",
-                               {{"error", "too many others are shaking hands"}});
+      here.front()->Cancel();
+      here.pop_front();
     }
-    auto place = std::make_shared<std::weak_ptr<Upgrade>>();
-    const std::shared_ptr<Upgrade> upgrade = Upgrade::Accept(
+    const auto place = here.emplace(here.end());
+    *place = Upgrade::Accept(
         std::move(socket), rules_, sessions_->DeadlinesOf(loop), handshake_timeout_,
         [self = shared_from_this(), &loop, place](absl::StatusOr<Upgrade::Opened> opened) {
-          self->UpgradesOf(loop).erase(place->lock());
+          self->UpgradesOf(loop).erase(place);
           if (opened.ok()) return self->Open(loop, std::move(opened->socket), opened->read);
           ++self->unopened_;
           micro::log::Debug("a connection was refused", {{"error", opened.status()}});
         });
-    *place = upgrade;
-    here.insert(upgrade);
   }
 
   // Ends the handshakes that run; none begins any more.
@@ -91,7 +92,9 @@ class Accepting final : public std::enable_shared_from_this<Accepting> {
   }
 
  private:
-  std::set<std::shared_ptr<Upgrade>>& UpgradesOf(const Loop& loop) {
+  using Upgrades = std::list<std::shared_ptr<Upgrade>>;  // the oldest first
+
+  Upgrades& UpgradesOf(const Loop& loop) {
     size_t index = 0;
     while (&loops_[index] != &loop) ++index;
     return upgrades_[index];
@@ -113,7 +116,7 @@ class Accepting final : public std::enable_shared_from_this<Accepting> {
   const std::shared_ptr<const SessionSettings> settings_;
   const std::shared_ptr<SessionTable> sessions_;
   std::atomic<int64_t> unopened_ = 0;
-  std::vector<std::set<std::shared_ptr<Upgrade>>> upgrades_{loops_.size()};  // each for its loop
+  std::vector<Upgrades> upgrades_{loops_.size()};  // each for its loop
 };
 
 class NetworkServer final : public Server {
@@ -160,9 +163,12 @@ class NetworkServer final : public Server {
     return counts;
   }
 
-  void Broadcast(std::string_view packet, std::function<bool(const Conn&)> is_meant) override {
+  absl::Status Broadcast(std::string_view packet,
+                         std::function<bool(const Conn&)> is_meant) override {
+    RETURN_IF_ERROR(CheckPacket(accepting_->packer(), packet));
     ++broadcasts_;
     accepting_->sessions().Broadcast(accepting_->Encode(packet), std::move(is_meant));
+    return absl::OkStatus();
   }
 
   Task<void> Stop(Context ctx) override {

@@ -38,9 +38,9 @@ class Server {
   // Writes a packet (Packer's form) to every connection that `is_meant` says, null: to all; from any
   // thread. It is made into what goes over the wire once, and keeps its place among packets that are
   // pushed. `is_meant` is called on the connections' loops, later. A connection whose queue is full
-  // misses it, which is counted.
-  virtual void Broadcast(std::string_view packet,
-                         std::function<bool(const Conn&)> is_meant = nullptr) = 0;
+  // misses it, which is counted. INVALID_ARGUMENT: this is no packet.
+  virtual absl::Status Broadcast(std::string_view packet,
+                                 std::function<bool(const Conn&)> is_meant = nullptr) = 0;
 
   // Takes no more connections, and ends those that are: once what waits for them was written, or
   // when `ctx` ends. Hooks are not called any more afterwards.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/clock.h"
+#include "core/status_macros.h"
 
 namespace due {
 namespace {
@@ -23,6 +24,13 @@ absl::Status NotOpen(Conn::State state) {
 }
 
 }  // namespace
+
+absl::Status CheckPacket(const Packer& packer, std::string_view packet) {
+  if (packet.size() >= kSizeBytes + kHeaderBytes &&
+      packer.ReadInteger(packet.data(), kSizeBytes) == packet.size() - kSizeBytes)
+    return absl::OkStatus();
+  return absl::InvalidArgumentError("this is no packet of Packer's form");
+}
 
 std::string_view NameOf(Cause cause) {
   constexpr std::string_view kNames[kCauses] = {"peer",      "local",     "silent", "unauthorized",
@@ -74,6 +82,12 @@ void Session::Read() {
 
 void Session::OnRead(const absl::Status& status, size_t count) {
   if (state() == kClosed) return;
+  // Who says nothing more may still listen.
+  if (absl::IsOutOfRange(status) && (is_writing_ || !waiting_.empty())) {
+    has_peer_ended_ = true;
+    Hang(Cause::kPeer);
+    return Flush();
+  }
   if (!status.ok()) return End(state() == kHanged ? cause_ : Cause::kPeer);
   end_ += count;
   last_read_ = count;
@@ -181,10 +195,12 @@ void Session::MakeRoom(size_t last_read) {
 
 absl::Status Session::Push(std::string_view packet) {
   if (const State now = state(); now != kOpened) return NotOpen(now);
-  if (queued_.fetch_add(1, std::memory_order_relaxed) >= settings_->write_queue_size) {
-    queued_.fetch_sub(1, std::memory_order_relaxed);
-    return absl::ResourceExhaustedError("the connection's write queue is full");
-  }
+  RETURN_IF_ERROR(CheckPacket(settings_->framing.packer(), packet));
+  int queued = queued_.load(std::memory_order_relaxed);
+  do {
+    if (queued >= settings_->write_queue_size)
+      return absl::ResourceExhaustedError("the connection's write queue is full");
+  } while (!queued_.compare_exchange_weak(queued, queued + 1, std::memory_order_relaxed));
   if (turn_->loop().IsCurrent()) {
     turn_->TakePushed();
     Take(packet);
@@ -195,20 +211,24 @@ absl::Status Session::Push(std::string_view packet) {
 }
 
 void Session::Take(std::string_view packet) {
-  if (state() == kClosed) return;
+  if (state() == kClosed || has_said_goodbye_) return;
   wire_->Put(packet, waiting_);
   ++waiting_packets_;
   if (is_delivering_ || std::exchange(is_flush_due_, true)) return;
   turn_->FlushLater(Self());
 }
 
-bool Session::Write(std::string_view bytes) {
-  if (state() != kOpened || IsFull()) return false;
+void Session::Write(std::string_view bytes) {
+  if (state() == kClosed || has_said_goodbye_) return;
+  if (IsFull()) {
+    turn_->missed.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
   if (!is_writing_ && !is_delivering_ && waiting_.empty()) {
     const size_t written = socket_->TryWrite(bytes);
     if (written == bytes.size()) {
       turn_->packets_out.fetch_add(1, std::memory_order_relaxed);
-      return true;
+      return;
     }
     bytes.remove_prefix(written);
   }
@@ -216,7 +236,6 @@ bool Session::Write(std::string_view bytes) {
   ++waiting_packets_;
   queued_.fetch_add(1, std::memory_order_relaxed);
   if (!is_delivering_ && !std::exchange(is_flush_due_, true)) turn_->FlushLater(Self());
-  return true;
 }
 
 void Session::SendHeartbeat() {
@@ -259,8 +278,9 @@ void Session::GiveBackSpace() {
 }
 
 void Session::WriteOn() {
-  stall_.Set(turn_->deadlines(), Clock::Real().Now() + settings_->stall_timeout,
-             [self = Self()] { self->End(Cause::kStalled); });
+  stall_.Set(turn_->deadlines(), Clock::Real().Now() + settings_->stall_timeout, [self = Self()] {
+    self->End(self->state() == kHanged ? self->cause_ : Cause::kStalled);
+  });
   const std::string_view part = std::string_view(writing_).substr(written_, kWritten);
   written_ += part.size();
   socket_->Write(part, [self = Self()](const absl::Status& status) { self->OnWritten(status); });
@@ -286,6 +306,8 @@ void Session::WatchForSilence() {
   if (interval <= absl::ZeroDuration()) return;
   silence_.Set(turn_->deadlines(), Clock::Real().Now() + interval, [self = Self()] {
     if (self->state() == kClosed) return;
+    // Nobody listens while it is paused or ends: what it does not take tells whether it lives.
+    if (self->state() == kHanged || self->is_paused_) self->heard_ = Clock::Real().Now();
     if (Clock::Real().Now() - self->heard_ > 2 * self->settings_->heartbeat_interval)
       return self->End(Cause::kSilent);
     if (self->settings_->sends_heartbeats && self->state() == kOpened) self->SendHeartbeat();
@@ -297,7 +319,8 @@ void Session::WaitForAuthorization() {
   if (settings_->authorize_timeout <= absl::ZeroDuration()) return;
   authorization_.Set(turn_->deadlines(), Clock::Real().Now() + settings_->authorize_timeout,
                      [self = Self()] {
-                       if (self->uid() == 0) self->End(Cause::kUnauthorized);
+                       if (self->uid() == 0 && self->state() == kOpened)
+                         self->End(Cause::kUnauthorized);
                      });
 }
 
@@ -315,6 +338,7 @@ void Session::Close(bool force) {
   turn_->loop().Post([self = Self(), force] {
     if (self->state() == kClosed) return;
     if (force) return self->End(Cause::kLocal);
+    self->turn_->TakePushed();
     self->is_ending_ = true;
     self->Flush();
     if (self->is_reading_ || self->socket_ == nullptr) return;
@@ -333,6 +357,8 @@ void Session::Hang(Cause cause) {
 
 // All is written: the peer is told, and has a moment to read it before the connection is closed.
 void Session::Linger() {
+  if (has_peer_ended_) return End(cause_);
+  if (std::exchange(is_lingering_, true)) return;
   socket_->EndWrites();
   linger_.Set(turn_->deadlines(), Clock::Real().Now() + kLinger,
               [self = Self()] { self->End(self->cause_); });

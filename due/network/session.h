@@ -31,6 +31,9 @@ struct SessionSettings {
   absl::Duration authorize_timeout = absl::ZeroDuration();
 };
 
+// INVALID_ARGUMENT: what is to be sent is no whole packet, and would be taken for a part of others.
+absl::Status CheckPacket(const Packer& packer, std::string_view packet);
+
 class Session final : public Conn {
  public:
   using OnEnd = std::function<void(Session&, Cause)>;
@@ -58,9 +61,9 @@ class Session final : public Conn {
   void Take(std::string_view packet);
   void Flush();
 
-  // On the loop: writes at once, or as soon as it can, what carries a packet; `bytes` are those of
-  // the wire. False: as many packets wait as may.
-  bool Write(std::string_view bytes);
+  // On the loop: writes at once, or as soon as it can, what carries a packet, unless as many wait as
+  // may, which is counted; `bytes` are those of the wire.
+  void Write(std::string_view bytes);
 
  private:
   std::shared_ptr<Session> Self();
@@ -104,6 +107,8 @@ class Session final : public Conn {
   bool is_flush_due_ = false;
   bool is_ending_ = false;  // it is hanged, and all that may be written waits already
   bool has_said_goodbye_ = false;
+  bool is_lingering_ = false;
+  bool has_peer_ended_ = false;
   Cause cause_ = Cause::kLocal;  // of its end, once it is hanged
   int waiting_packets_ = 0, writing_packets_ = 0;
   std::string waiting_, writing_;

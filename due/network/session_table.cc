@@ -61,7 +61,7 @@ void SessionTable::Broadcast(std::shared_ptr<const std::string> bytes,
     on_loop->turn->Push([table = shared_from_this(), here = on_loop.get(), bytes, is_meant] {
       for (const auto& [id, session] : here->sessions) {
         if (is_meant != nullptr && !is_meant(*session)) continue;
-        if (!session->Write(*bytes)) here->turn->missed.fetch_add(1, std::memory_order_relaxed);
+        session->Write(*bytes);
       }
     });
   }
@@ -80,6 +80,10 @@ Counts SessionTable::counts() const {
 }
 
 Task<void> SessionTable::EndAll(Context ctx, bool force) {
+  for (const auto& on_loop : on_loops_) {
+    co_await on_loop->turn->loop().Enter();
+    on_loop->is_closed = true;
+  }
   auto all_ended = std::make_shared<OneShot<bool>>();
   {
     micro::MutexLock lock(mutex_);
@@ -87,7 +91,6 @@ Task<void> SessionTable::EndAll(Context ctx, bool force) {
   }
   for (const auto& on_loop : on_loops_) {
     co_await on_loop->turn->loop().Enter();
-    on_loop->is_closed = true;
     std::vector<std::shared_ptr<Session>> sessions;
     for (const auto& [id, session] : on_loop->sessions) sessions.push_back(session);
     for (const auto& session : sessions) session->Close(force);
@@ -99,6 +102,8 @@ Task<void> SessionTable::EndAll(Context ctx, bool force) {
   }
   if (none) all_ended->TrySet(true);
   (void)co_await micro::Await(ctx, all_ended);
+  // Who asked may now free what the loops are needed for.
+  co_await micro::Offload([] {});
 }
 
 }  // namespace due

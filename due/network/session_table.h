@@ -41,7 +41,7 @@ class SessionTable final : public std::enable_shared_from_this<SessionTable> {
   Counts counts() const;
 
   // Takes no more sessions and ends those there are, at once with `force`; waits until they are gone or
-  // `ctx` ends. Not on a loop's thread.
+  // `ctx` ends. Not to be waited for on a loop's thread; goes on on none.
   micro::Task<void> EndAll(micro::Context ctx, bool force);
 
  private:

@@ -83,7 +83,7 @@ int ServeBroadcasts(int body) {
   std::fflush(stdout);
   while (getchar() != EOF) {
     const due::Counts before = (*server)->counts();
-    (*server)->Broadcast(packet);
+    if (!(*server)->Broadcast(packet).ok()) return 1;
     while (true) {
       const due::Counts now = (*server)->counts();
       if (now.packets_out + now.missed == before.packets_out + before.missed + before.open) break;

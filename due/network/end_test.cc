@@ -117,7 +117,7 @@ TEST_F(EndTest, WhatIsNoPacketIsNotPushed) {
   Listen({}, {.on_receive = [&](Conn& conn, std::string_view packet) {
            const auto refused = StatusIs(absl::StatusCode::kInvalidArgument);
            for (const std::string& bad :
-                {std::string(), kEmpty, kHeartbeat + "x", Packet(1, "x").substr(1)}) {
+                {std::string(), kEmpty + kEmpty, kHeartbeat + "x", Packet(1, "x").substr(1)}) {
              EXPECT_THAT(conn.Push(bad), refused);
              EXPECT_THAT(server_->Broadcast(bad), refused);
            }

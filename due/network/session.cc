@@ -26,7 +26,7 @@ absl::Status NotOpen(Conn::State state) {
 }  // namespace
 
 absl::Status CheckPacket(const Packer& packer, std::string_view packet) {
-  if (packet.size() >= kSizeBytes + kHeaderBytes &&
+  if (packet.size() >= kSizeBytes &&  // due's empty packet is one, too
       packer.ReadInteger(packet.data(), kSizeBytes) == packet.size() - kSizeBytes)
     return absl::OkStatus();
   return absl::InvalidArgumentError("this is no packet of Packer's form");

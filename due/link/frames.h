@@ -183,9 +183,12 @@ absl::StatusOr<std::optional<Frame>> Take(std::string_view& bytes, size_t most =
 size_t Wanted(std::string_view bytes);
 
 // What a frame asks. Of Multicast, Subscribe and Unsubscribe the targets are put into `targets` and
-// lent from there. UNIMPLEMENTED: no such route; INVALID_ARGUMENT: its length or a word in it is
-// not what the route needs: the frame is dropped, the stream is whole.
+// lent from there. UNIMPLEMENTED: no such route; INVALID_ARGUMENT: its length is not what the route
+// needs: the frame is dropped, the stream is whole.
 absl::StatusOr<Request> ParseRequest(const Frame& frame, std::vector<int64_t>& targets);
+
+// Whether its session kind, event or state is one that there is.
+bool IsKnown(const Request& request);
 
 // What a frame answers to a request of `route`. INVALID_ARGUMENT: it is no answer to that. Publish
 // has three forms: with code and total, with code alone, and, until v2.5.4, with the total alone.

@@ -13,6 +13,7 @@
 // without their quirks: calls of a lost connection fail at once, queues refuse instead of blocking.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -53,8 +54,6 @@ struct LinkClientOptions {
   int64_t write_queue_size = 16384;  // frames
   int64_t write_queue_bytes = 16 << 20;
 
-  size_t frame_bytes = link::kMostFrameBytes;  // of a frame that is taken
-
   // How long the rest of an answer to Publish is waited for that may have none (frames.h).
   absl::Duration short_publish_wait = absl::Milliseconds(100);
 
@@ -62,7 +61,8 @@ struct LinkClientOptions {
   absl::Status Check() const;
 };
 
-class LinkDial;
+class LinkLine;
+struct LinkShared;
 class LinkTurns;
 
 class LinkClient {
@@ -80,7 +80,7 @@ class LinkClient {
   LinkClient(const LinkClient&) = delete;
   LinkClient& operator=(const LinkClient&) = delete;
 
-  const std::string& address() const { return address_; }
+  const std::string& address() const;
 
   // Queues a request that is not answered, on connection `key` mod conn_num; what the request lends
   // is copied. Requests with equal keys arrive in the order of Send, on one thread or on several
@@ -110,12 +110,12 @@ class LinkClient {
   LinkClientCounts counts() const;
 
  private:
-  struct Shared;
-  LinkDial& DialOf(uint64_t key) const { return *dials_[key % dials_.size()]; }
+  micro::Task<void> WaitForEnd(micro::Context ctx);
 
-  const std::string address_;
-  const std::shared_ptr<Shared> shared_;
-  std::vector<std::shared_ptr<LinkDial>> dials_;
+  const std::shared_ptr<LinkShared> shared_;
+  std::vector<std::shared_ptr<LinkLine>> lines_;
+  std::atomic<uint64_t> next_ = 0;  // of calls
+  std::atomic<bool> is_closing_ = false;
 };
 
 }  // namespace due

@@ -17,7 +17,6 @@ constexpr size_t kHeadBytes = 10;  // header, route and seq
 constexpr size_t kFixedBytes = kSizeBytes + kHeadBytes;
 constexpr uint8_t kHeartbeat = 0x80;
 constexpr uint8_t kDisconnectAfter = 0x40;
-constexpr size_t kShortPublishBytes = kFixedBytes + 2;  // of 24 that it says
 
 constexpr std::string_view kRouteNames[] = {
     "?",         "Handshake",   "Bind",    "Unbind",    "GetIp",     "Stat",

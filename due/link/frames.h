@@ -196,6 +196,7 @@ absl::StatusOr<Response> ParseResponse(Route route, const Frame& frame);
 
 // due v2.5.5 to v2.5.8 answer Publish, when there was nobody or it failed, with a frame that says
 // 20 bytes and has 12. Whether one may be at the front: what is known of it.
+inline constexpr size_t kShortPublishBytes = 16;
 enum class ShortPublish {
   kNo,     // something else, or whole
   kMaybe,  // what is there may be one, or the beginning of a whole answer

@@ -202,7 +202,7 @@ absl::Status Session::Push(std::string_view packet) {
       return absl::ResourceExhaustedError("the connection's write queue is full");
   } while (!queued_.compare_exchange_weak(queued, queued + 1, std::memory_order_relaxed));
   if (turn_->loop().IsCurrent()) {
-    turn_->TakePushed();
+    turn_->TakeSent();
     Take(packet);
   } else {
     turn_->Push(Self(), packet);
@@ -338,7 +338,7 @@ void Session::Close(bool force) {
   turn_->loop().Post([self = Self(), force] {
     if (self->state() == kClosed) return;
     if (force) return self->End(Cause::kLocal);
-    self->turn_->TakePushed();
+    self->turn_->TakeSent();
     self->is_ending_ = true;
     self->Flush();
     if (self->is_reading_ || self->socket_ == nullptr) return;

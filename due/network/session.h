@@ -34,7 +34,7 @@ struct SessionSettings {
 // INVALID_ARGUMENT: what is to be sent is no whole packet, and would be taken for a part of others.
 absl::Status CheckPacket(const Packer& packer, std::string_view packet);
 
-class Session final : public Conn {
+class Session final : public Conn, public micro::net::Turn::Writer {
  public:
   using OnEnd = std::function<void(Session&, Cause)>;
 
@@ -59,7 +59,7 @@ class Session final : public Conn {
 
   // For LoopTurn, on the loop: takes a packet that another thread pushed, and writes what waits.
   void Take(std::string_view packet);
-  void Flush();
+  void Flush() override;
 
   // On the loop: writes at once, or as soon as it can, what carries a packet, unless as many wait as
   // may, which is counted; `bytes` are those of the wire.

@@ -58,7 +58,7 @@ void SessionTable::Remove(OnLoop& here, int64_t id, Cause cause) {
 void SessionTable::Broadcast(std::shared_ptr<const std::string> bytes,
                              std::function<bool(const Conn&)> is_meant) {
   for (const auto& on_loop : on_loops_) {
-    on_loop->turn->Push([table = shared_from_this(), here = on_loop.get(), bytes, is_meant] {
+    on_loop->turn->Send([table = shared_from_this(), here = on_loop.get(), bytes, is_meant] {
       for (const auto& [id, session] : here->sessions) {
         if (is_meant != nullptr && !is_meant(*session)) continue;
         session->Write(*bytes);

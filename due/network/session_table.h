@@ -47,7 +47,7 @@ class SessionTable final : public std::enable_shared_from_this<SessionTable> {
  private:
   // Used on the loop alone.
   struct OnLoop {
-    explicit OnLoop(micro::net::Loop& loop) : turn(LoopTurn::New(loop)) {}
+    explicit OnLoop(micro::net::Loop& loop) : turn(micro::net::Turn::New<LoopTurn>(loop)) {}
     const std::shared_ptr<LoopTurn> turn;
     std::unordered_map<int64_t, std::shared_ptr<Session>> sessions;
     bool is_closed = false;

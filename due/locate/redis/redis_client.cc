@@ -47,7 +47,7 @@ class RedisClient::Line : public std::enable_shared_from_this<Line> {
   net::Loop& loop() { return loop_; }
 
   void Ask(Asked asked) {
-    if (!down_.ok()) return asked.Answer(down_);
+    if (!down_.ok()) return asked.Answer(Anew(down_));
     if (waiting_.size() + sent_.size() >= kMostAsked) {
       return asked.Answer(absl::ResourceExhaustedError(fmt::format(
           "{} commands wait for the locator's Redis at {}", kMostAsked, settings_->address)));
@@ -139,7 +139,7 @@ class RedisClient::Line : public std::enable_shared_from_this<Line> {
                        {{"address", settings_->address}, {"error", why}});
     }
     // Who is answered may ask again: not while we look at what waits.
-    for (const Asked& asked : std::exchange(failed_, {})) asked.Answer(why);
+    for (const Asked& asked : std::exchange(failed_, {})) asked.Answer(Anew(why));
   }
 
   void GoDown(const absl::Status& why) {
@@ -151,7 +151,7 @@ class RedisClient::Line : public std::enable_shared_from_this<Line> {
   }
 
   void FailWaiting() {
-    for (const Asked& asked : std::exchange(waiting_, {})) asked.Answer(down_);
+    for (const Asked& asked : std::exchange(waiting_, {})) asked.Answer(Anew(down_));
   }
 
   net::Loop& loop_;

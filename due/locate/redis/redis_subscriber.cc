@@ -40,7 +40,7 @@ class RedisSubscriber::Line : public std::enable_shared_from_this<Line> {
     if (is_new && connection_) SendSubscribe(channel);
     if (!std::exchange(running_, true)) Run(shared_from_this());
     if (!down_.ok()) {
-      waiter->TrySet(down_);
+      waiter->TrySet(Anew(down_));
     } else {
       place->second.waiters.push_back(std::move(waiter));
     }
@@ -127,7 +127,7 @@ class RedisSubscriber::Line : public std::enable_shared_from_this<Line> {
     for (auto& [channel, state] : channels_) {
       for (Waiter& waiter : std::exchange(state.waiters, {})) all.push_back(std::move(waiter));
     }
-    for (const Waiter& waiter : all) waiter->TrySet(down_);
+    for (const Waiter& waiter : all) waiter->TrySet(Anew(down_));
   }
 
   net::Loop& loop_;

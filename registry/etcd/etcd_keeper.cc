@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/backoff.h"
 #include "core/executor.h"
 #include "core/log.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
-#include "registry/etcd/etcd_backoff.h"
 #include "registry/etcd/etcd_record.h"
 #include "registry/service_json.h"
 
@@ -121,7 +121,7 @@ EtcdKeeper::Waiter EtcdKeeper::Ask(const std::string& key, std::optional<Record>
 
 // The life of one node.
 Task<void> EtcdKeeper::Keep(std::shared_ptr<Kept> node) {
-  EtcdBackoff backoff;
+  Backoff backoff;
   bool complained = false;
   while (true) {
     std::optional<Record> wanted;

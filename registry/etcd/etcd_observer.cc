@@ -6,10 +6,10 @@
 #include <utility>
 
 #include "core/async.h"
+#include "core/backoff.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/status_macros.h"
-#include "registry/etcd/etcd_backoff.h"
 #include "registry/etcd/etcd_record.h"
 
 namespace micro::registry {
@@ -48,7 +48,7 @@ Task<absl::Status> EtcdObserver::Begin(Context ctx) {
 }
 
 Task<void> EtcdObserver::Run(std::shared_ptr<EtcdObserver> self) {
-  EtcdBackoff backoff;
+  Backoff backoff;
   do {
     absl::Status status;
     if (self->stream_ == nullptr) status = co_await self->Resume();

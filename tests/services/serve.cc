@@ -15,10 +15,11 @@ int main(int argc, char** argv) {
   const std::map<std::string, Start> servers = {
       {"consul", [] { return micro::services::StartConsul(); }},
       {"etcd", [] { return micro::services::StartEtcd(); }},
-      {"nats", [] { return micro::services::StartNats(); }}};
+      {"nats", [] { return micro::services::StartNats(); }},
+      {"redis", [] { return micro::services::StartRedis(); }}};
   const auto chosen = argc == 2 ? servers.find(argv[1]) : servers.end();
   if (chosen == servers.end()) {
-    std::fprintf(stderr, "usage: serve consul|etcd|nats\n");
+    std::fprintf(stderr, "usage: serve consul|etcd|nats|redis\n");
     return 1;
   }
   sigset_t signals;

@@ -1,4 +1,4 @@
-// A real server that a test or program runs against: Consul, etcd or NATS, on a free loopback port,
+// A real server that a test or program runs against: Consul, etcd, NATS or Redis, on a free loopback port,
 // with a folder of its own, ended with the object (and with the program, however that ends).
 //
 //   ASSIGN_OR_RETURN(auto consul, services::StartConsul());
@@ -98,6 +98,15 @@ struct NatsOptions {
   std::vector<std::string> arguments = {};  // "--user", "ann" …
 };
 absl::StatusOr<std::unique_ptr<ServiceProcess>> StartNats(NatsOptions options = {});
+
+struct RedisOptions {
+  // Whether its data survives Kill and Start.
+  bool durable = false;
+  // Of clients; Redis speaks TLS alone with them, and they must bear a certificate of this authority.
+  std::string cert_file = {}, key_file = {}, trusted_ca_file = {};
+  std::vector<std::string> arguments = {};  // "--requirepass", "secret" …
+};
+absl::StatusOr<std::unique_ptr<ServiceProcess>> StartRedis(RedisOptions options = {});
 
 // Free TCP ports on 127.0.0.1, free until somebody else takes them.
 std::vector<int> FreePorts(int count);

@@ -1,6 +1,6 @@
-// The pauses between attempts to get back to etcd: none before the first, then 0.1 s, 0.2 s … 2 s,
-// each drawn from its upper half, so that the clients of a cluster do not return as one. After 10 s
-// without a failure it begins anew. Not for several threads at once.
+// A Backoff says how long to pause between attempts to get back to a server: not at all before the
+// first, then 0.1 s, 0.2 s … 2 s, each drawn from its upper half, so that the clients of a cluster
+// do not return as one. After 10 s without a failure it begins anew. Not for several threads at once.
 #pragma once
 
 #include <algorithm>
@@ -9,11 +9,11 @@
 #include "core/clock.h"
 #include "core/random.h"
 
-namespace micro::registry {
+namespace micro {
 
-class EtcdBackoff {
+class Backoff {
  public:
-  explicit EtcdBackoff(Clock& clock = Clock::Real()) : clock_(clock) {}
+  explicit Backoff(Clock& clock = Clock::Real()) : clock_(clock) {}
 
   // How long to pause after one more failure.
   absl::Duration Next() {
@@ -32,4 +32,4 @@ class EtcdBackoff {
   absl::Time last_ = absl::InfinitePast();
 };
 
-}  // namespace micro::registry
+}  // namespace micro

@@ -1,15 +1,15 @@
-#include "registry/etcd/etcd_backoff.h"
+#include "core/backoff.h"
 
 #include <gtest/gtest.h>
 
 #include "core/testing/virtual_clock.h"
 
-namespace micro::registry {
+namespace micro {
 namespace {
 
-TEST(EtcdBackoff, PausesLongerEachTimeUpToTwoSecondsFromTheUpperHalf) {
+TEST(Backoff, PausesLongerEachTimeUpToTwoSecondsFromTheUpperHalf) {
   VirtualClock clock;
-  EtcdBackoff backoff(clock);
+  Backoff backoff(clock);
   EXPECT_EQ(backoff.Next(), absl::ZeroDuration());
   for (const double longest : {0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0}) {
     const absl::Duration pause = backoff.Next();
@@ -19,9 +19,9 @@ TEST(EtcdBackoff, PausesLongerEachTimeUpToTwoSecondsFromTheUpperHalf) {
   }
 }
 
-TEST(EtcdBackoff, BeginsAnewAfterTenQuietSeconds) {
+TEST(Backoff, BeginsAnewAfterTenQuietSeconds) {
   VirtualClock clock;
-  EtcdBackoff backoff(clock);
+  Backoff backoff(clock);
   for (int i = 0; i < 5; ++i) clock.Advance(backoff.Next());
   clock.Advance(absl::Seconds(9));
   EXPECT_GT(backoff.Next(), absl::ZeroDuration());
@@ -30,4 +30,4 @@ TEST(EtcdBackoff, BeginsAnewAfterTenQuietSeconds) {
 }
 
 }  // namespace
-}  // namespace micro::registry
+}  // namespace micro

@@ -24,12 +24,13 @@
 
 #include "absl/status/statusor.h"
 #include "core/mutex.h"
+#include "due/link/frames.h"
 #include "due/network/conn.h"
 
 namespace due {
 
-// By what a connection is meant. The numbers are those of the link's frames.
-enum class SessionKind : uint8_t { kConn = 1, kUser = 2 };
+// By what a connection is meant: its number, or its user's.
+using SessionKind = link::SessionKind;
 
 using ConnPtr = std::shared_ptr<Conn>;
 

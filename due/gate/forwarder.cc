@@ -1,0 +1,148 @@
+#include "due/gate/forwarder.h"
+
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "core/context.h"
+
+namespace due {
+namespace {
+
+using micro::Context;
+using micro::Task;
+
+constexpr size_t kMostWaiting = 256;  // packets of one player that wait for the locator
+constexpr absl::Duration kLocatorTime = absl::Seconds(3);
+
+}  // namespace
+
+std::string_view NameOf(ForwardDrop drop) {
+  constexpr std::string_view kNames[kForwardDrops] = {
+      "invalid", "no route",         "unauthorized", "internal", "unbound",
+      "no node", "too many waiting", "locator",      "link"};
+  return kNames[static_cast<size_t>(drop)];
+}
+
+void Forwarder::SetNodes(std::vector<Node> nodes) {
+  std::set<std::string> addresses;
+  std::vector<NodePeer> peers;
+  for (Node& node : nodes) {
+    node.peer.link = links_.Get(node.address);
+    addresses.insert(std::move(node.address));
+    peers.push_back(std::move(node.peer));
+  }
+  const std::shared_ptr<const RouteTable> before = table_.Load();
+  table_.Store(std::make_shared<const RouteTable>(std::move(peers), dispatch_));
+  for (const NodePeer& peer : before->nodes()) {
+    if (!addresses.contains(peer.link->address())) links_.Drop(peer.link->address());
+  }
+}
+
+void Forwarder::Forward(Conn& conn, std::string_view packet) {
+  const absl::StatusOr<int32_t> id = packer_.RouteOf(packet);
+  if (!id.ok()) return Drop(ForwardDrop::kInvalid);
+  // Held while it is used: links may look at other published things.
+  const std::shared_ptr<const RouteTable> table = table_.Load();
+  const RouteTable::Route* const route = table->FindRoute(*id);
+  if (route == nullptr) return Drop(ForwardDrop::kNoRoute);
+  if ((route->stateful || route->authorized) && conn.uid() == 0)
+    return Drop(ForwardDrop::kUnauthorized);
+  if (route->internal) return Drop(ForwardDrop::kInternal);
+  // What comes behind a packet that waits, waits as well.
+  if (waiting_count_.load(std::memory_order_relaxed) > 0 && WaitsAlready(conn.id(), packet)) return;
+  if (!route->stateful) return Deliver(route->Next(), conn, packet);
+  const int64_t uid = conn.uid();
+  if (const std::optional<std::string> nid = locator_.KnownNode(uid, route->alias))
+    return DeliverTo(*nid, uid, *table, *route, conn, packet);
+  {
+    micro::MutexLock lock(mutex_);
+    waiting_[conn.id()].packets.emplace_back(packet);
+    waiting_count_.fetch_add(1, std::memory_order_relaxed);
+  }
+  Spawn(scope_, DeliverLocated(conn.shared_from_this()));
+}
+
+bool Forwarder::WaitsAlready(int64_t cid, std::string_view packet) {
+  micro::MutexLock lock(mutex_);
+  const auto found = waiting_.find(cid);
+  if (found == waiting_.end()) return false;
+  if (found->second.packets.size() >= kMostWaiting) {
+    Drop(ForwardDrop::kTooMany);
+  } else {
+    found->second.packets.emplace_back(packet);
+  }
+  return true;
+}
+
+// Delivers a player's packets, one behind the other, until none waits.
+Task<void> Forwarder::DeliverLocated(std::shared_ptr<Conn> conn) {
+  while (true) {
+    std::string packet;
+    {
+      micro::MutexLock lock(mutex_);
+      const auto found = waiting_.find(conn->id());
+      if (found->second.packets.empty()) {
+        waiting_.erase(found);
+        waiting_count_.fetch_sub(1, std::memory_order_relaxed);
+        co_return;
+      }
+      packet = std::move(found->second.packets.front());
+      found->second.packets.pop_front();
+    }
+    co_await Locate(*conn, packet);
+  }
+}
+
+Task<void> Forwarder::Locate(Conn& conn, const std::string& packet) {
+  const absl::StatusOr<int32_t> id = packer_.RouteOf(packet);
+  const std::shared_ptr<const RouteTable> table = table_.Load();
+  const RouteTable::Route* const route = table->FindRoute(*id);
+  if (route == nullptr) co_return Drop(ForwardDrop::kNoRoute);
+  if (!route->stateful) co_return Deliver(route->Next(), conn, packet);
+  const int64_t uid = conn.uid();
+  if (uid == 0) co_return Drop(ForwardDrop::kUnauthorized);
+  const absl::StatusOr<std::string> nid =
+      co_await locator_.LocateNode(WithTimeout(Context(), kLocatorTime), uid, route->alias);
+  if (!nid.ok()) co_return Drop(ForwardDrop::kLocator);
+  if (nid->empty()) co_return Drop(ForwardDrop::kUnbound);
+  DeliverTo(*nid, uid, *table, *route, conn, packet);
+}
+
+void Forwarder::DeliverTo(const std::string& nid, int64_t uid, const RouteTable& table,
+                          const RouteTable::Route& route, Conn& conn, std::string_view packet) {
+  const NodePeer* const node = table.FindNode(nid);
+  if (node == nullptr) locator_.ForgetNode(uid, route.alias, nid);  // it may have moved since
+  Deliver(node, conn, packet);
+}
+
+void Forwarder::Deliver(const NodePeer* node, Conn& conn, std::string_view packet) {
+  if (node == nullptr) return Drop(ForwardDrop::kNoNode);
+  const auto cid = static_cast<uint64_t>(conn.id());
+  const absl::Status sent =
+      node->link->Send(node->link->KeyHere(cid),
+                       link::Deliver{.cid = conn.id(), .uid = conn.uid(), .packet = packet});
+  if (!sent.ok()) return Drop(ForwardDrop::kLink);
+  delivered_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Forwarder::Trigger(link::Event event, int64_t cid, int64_t uid) {
+  const std::shared_ptr<const RouteTable> table = table_.Load();
+  for (const NodePeer* node : table->Listeners(event)) {
+    const absl::Status sent = node->link->Send(
+        static_cast<uint64_t>(cid), link::Trigger{.event = event, .cid = cid, .uid = uid});
+    if (sent.ok()) {
+      triggered_.fetch_add(1, std::memory_order_relaxed);
+    } else {
+      Drop(ForwardDrop::kLink);
+    }
+  }
+}
+
+Forwarder::Counts Forwarder::counts() const {
+  Counts counts{.delivered = delivered_, .triggered = triggered_};
+  for (size_t i = 0; i < kForwardDrops; ++i) counts.dropped[i] = dropped_[i];
+  return counts;
+}
+
+}  // namespace due

@@ -196,13 +196,17 @@ void Session::MakeRoom(size_t last_read) {
 absl::Status Session::Push(std::string_view packet) {
   if (const State now = state(); now != kOpened) return NotOpen(now);
   RETURN_IF_ERROR(CheckPacket(settings_->framing.packer(), packet));
+  const bool is_here = turn_->loop().IsCurrent();
+  if (is_here) {
+    turn_->TakeSent();
+    if (IsFull()) Flush();  // more than may wait in one turn: what the peer takes makes room
+  }
   int queued = queued_.load(std::memory_order_relaxed);
   do {
     if (queued >= settings_->write_queue_size)
       return absl::ResourceExhaustedError("the connection's write queue is full");
   } while (!queued_.compare_exchange_weak(queued, queued + 1, std::memory_order_relaxed));
-  if (turn_->loop().IsCurrent()) {
-    turn_->TakeSent();
+  if (is_here) {
     Take(packet);
   } else {
     turn_->Push(Self(), packet);

@@ -12,7 +12,6 @@ namespace {
 using micro::Context;
 using micro::Task;
 
-constexpr size_t kMostWaiting = 256;  // packets of one player that wait for the locator
 constexpr absl::Duration kLocatorTime = absl::Seconds(3);
 
 }  // namespace
@@ -50,63 +49,36 @@ void Forwarder::Forward(Conn& conn, std::string_view packet) {
     return Drop(ForwardDrop::kUnauthorized);
   if (route->internal) return Drop(ForwardDrop::kInternal);
   // What comes behind a packet that waits, waits as well.
-  if (waiting_count_.load(std::memory_order_relaxed) > 0 && WaitsAlready(conn.id(), packet)) return;
+  const auto wait = [&] {
+    return [this, player = conn.shared_from_this(), kept = std::string(packet)] {
+      return DeliverLocated(player, kept);
+    };
+  };
+  if (line_.IsBusy()) {
+    const auto added = line_.AddIfBusy(conn.id(), wait());
+    if (added == micro::InOrder::Added::kFull) return Drop(ForwardDrop::kTooMany);
+    if (added == micro::InOrder::Added::kYes) return;
+  }
   if (!route->stateful) return Deliver(route->Next(), conn, packet);
   const int64_t uid = conn.uid();
   if (const std::optional<std::string> nid = locator_.KnownNode(uid, route->alias))
     return DeliverTo(*nid, uid, *table, *route, conn, packet);
-  {
-    micro::MutexLock lock(mutex_);
-    waiting_[conn.id()].packets.emplace_back(packet);
-    waiting_count_.fetch_add(1, std::memory_order_relaxed);
-  }
-  Spawn(scope_, DeliverLocated(conn.shared_from_this()));
+  line_.Add(conn.id(), wait());
 }
 
-bool Forwarder::WaitsAlready(int64_t cid, std::string_view packet) {
-  micro::MutexLock lock(mutex_);
-  const auto found = waiting_.find(cid);
-  if (found == waiting_.end()) return false;
-  if (found->second.packets.size() >= kMostWaiting) {
-    Drop(ForwardDrop::kTooMany);
-  } else {
-    found->second.packets.emplace_back(packet);
-  }
-  return true;
-}
-
-// Delivers a player's packets, one behind the other, until none waits.
-Task<void> Forwarder::DeliverLocated(std::shared_ptr<Conn> conn) {
-  while (true) {
-    std::string packet;
-    {
-      micro::MutexLock lock(mutex_);
-      const auto found = waiting_.find(conn->id());
-      if (found->second.packets.empty()) {
-        waiting_.erase(found);
-        waiting_count_.fetch_sub(1, std::memory_order_relaxed);
-        co_return;
-      }
-      packet = std::move(found->second.packets.front());
-      found->second.packets.pop_front();
-    }
-    co_await Locate(*conn, packet);
-  }
-}
-
-Task<void> Forwarder::Locate(Conn& conn, const std::string& packet) {
+Task<void> Forwarder::DeliverLocated(std::shared_ptr<Conn> conn, std::string packet) {
   const absl::StatusOr<int32_t> id = packer_.RouteOf(packet);
   const std::shared_ptr<const RouteTable> table = table_.Load();
   const RouteTable::Route* const route = table->FindRoute(*id);
   if (route == nullptr) co_return Drop(ForwardDrop::kNoRoute);
-  if (!route->stateful) co_return Deliver(route->Next(), conn, packet);
-  const int64_t uid = conn.uid();
+  if (!route->stateful) co_return Deliver(route->Next(), *conn, packet);
+  const int64_t uid = conn->uid();
   if (uid == 0) co_return Drop(ForwardDrop::kUnauthorized);
   const absl::StatusOr<std::string> nid =
       co_await locator_.LocateNode(WithTimeout(Context(), kLocatorTime), uid, route->alias);
   if (!nid.ok()) co_return Drop(ForwardDrop::kLocator);
   if (nid->empty()) co_return Drop(ForwardDrop::kUnbound);
-  DeliverTo(*nid, uid, *table, *route, conn, packet);
+  DeliverTo(*nid, uid, *table, *route, *conn, packet);
 }
 
 void Forwarder::DeliverTo(const std::string& nid, int64_t uid, const RouteTable& table,

@@ -5,14 +5,12 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
-#include "core/mutex.h"
+#include "core/in_order.h"
 #include "core/published.h"
 #include "core/task_scope.h"
 #include "due/gate/route_table.h"
@@ -72,20 +70,13 @@ class Forwarder {
   auto Done() { return scope_.Done(); }
 
  private:
-  // A player's packets that wait for where its user is.
-  struct Waiting {
-    std::deque<std::string> packets = {};
-  };
-
   void DeliverTo(const std::string& nid, int64_t uid, const RouteTable& table,
                  const RouteTable::Route& route, Conn& conn, std::string_view packet);
   void Deliver(const NodePeer* node, Conn& conn, std::string_view packet);
   void Drop(ForwardDrop why) {
     dropped_[static_cast<size_t>(why)].fetch_add(1, std::memory_order_relaxed);
   }
-  bool WaitsAlready(int64_t cid, std::string_view packet);
-  micro::Task<void> DeliverLocated(std::shared_ptr<Conn> conn);
-  micro::Task<void> Locate(Conn& conn, const std::string& packet);
+  micro::Task<void> DeliverLocated(std::shared_ptr<Conn> conn, std::string packet);
 
   const Packer packer_;
   const Dispatch dispatch_;
@@ -94,10 +85,8 @@ class Forwarder {
   micro::Published<RouteTable> table_;
   std::atomic<int64_t> delivered_ = 0, triggered_ = 0;
   std::array<std::atomic<int64_t>, kForwardDrops> dropped_ = {};
-  micro::Mutex mutex_;
-  std::atomic<int64_t> waiting_count_ = 0;
-  std::unordered_map<int64_t, Waiting> waiting_ ABSL_GUARDED_BY(mutex_);  // by cid
   micro::TaskScope scope_;
+  micro::InOrder line_{scope_, 256};  // packets that wait for where their users are, by player
 };
 
 }  // namespace due

@@ -6,7 +6,7 @@
 namespace micro::registry::consul {
 
 absl::StatusOr<Health> Reader::ReadHealth(std::string_view json, std::string_view name) {
-  ASSIGN_OR_RETURN(Health health, ParseHealth(json, names_.InConsul(name)));
+  ASSIGN_OR_RETURN(Health health, codec_.ReadHealth(json, names_.InConsul(name)));
   for (Service& service : health.services) service.name = name;
   constexpr size_t kRemembered = 1000;
   for (const std::string& line : health.unreadable) {
@@ -21,7 +21,7 @@ absl::StatusOr<Health> Reader::ReadHealth(std::string_view json, std::string_vie
 }
 
 absl::StatusOr<std::vector<std::string>> Reader::ReadCatalog(std::string_view json) const {
-  ASSIGN_OR_RETURN(const std::vector<std::string> names, ParseCatalog(json));
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, codec_.ReadCatalog(json));
   std::vector<std::string> ours;
   for (const std::string& name : names) {
     if (names_.Has(name)) ours.push_back(names_.Ours(name));

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "core/mutex.h"
+#include "registry/consul/consul_codec.h"
 #include "registry/consul/consul_record.h"
 
 namespace micro::registry::consul {
@@ -32,16 +33,19 @@ class Names {
 // thing once. Its methods may be called from any thread.
 class Reader {
  public:
-  explicit Reader(Names names) : names_(std::move(names)) {}
+  // The codec outlives it.
+  Reader(Names names, const RecordCodec& codec) : names_(std::move(names)), codec_(codec) {}
 
-  // As ParseHealth and ParseCatalog; `name` is ours.
+  // As RecordCodec's; `name` is ours.
   absl::StatusOr<Health> ReadHealth(std::string_view json, std::string_view name);
   absl::StatusOr<std::vector<std::string>> ReadCatalog(std::string_view json) const;
 
   const Names& names() const { return names_; }
+  const RecordCodec& codec() const { return codec_; }
 
  private:
   const Names names_;
+  const RecordCodec& codec_;
   Mutex mutex_;
   std::set<std::string> logged_ ABSL_GUARDED_BY(mutex_);
 };

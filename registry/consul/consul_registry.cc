@@ -37,9 +37,10 @@ class ConsulWatcher final : public Watcher {
 
 class ConsulRegistry final : public Registry {
  public:
-  ConsulRegistry(std::unique_ptr<consul::Agent> agent, std::string prefix, absl::Duration grace)
+  ConsulRegistry(std::unique_ptr<consul::Agent> agent, std::string prefix, absl::Duration grace,
+                 const consul::RecordCodec& codec)
       : agent_(std::move(agent)),
-        reader_(consul::Names(std::move(prefix))),
+        reader_(consul::Names(std::move(prefix)), codec),
         keeper_(*agent_),
         followers_(*agent_, reader_, feed_, grace) {}
 
@@ -49,17 +50,18 @@ class ConsulRegistry final : public Registry {
     CO_RETURN_IF_ERROR(ctx.status());
     CO_RETURN_IF_ERROR(Validate(service));
     const std::string name = reader_.names().InConsul(service.name);
-    std::map<std::string, std::string> records;  // by node id
+    std::map<std::string, std::string> records;  // by id in Consul
     for (const Node& node : service.nodes) {
-      for (const std::string& part : {name, node.id}) {
+      const std::string id = reader_.codec().IdInConsul(service, node);
+      for (const std::string& part : {name, id}) {
         if (consul::FitsPath(part)) continue;
         co_return absl::InvalidArgumentError(fmt::format(
             "\"{}\" has an empty piece, \".\" or \"..\" between slashes, which Consul cannot be "
             "asked for",
             part));
       }
-      CO_ASSIGN_OR_RETURN(records[node.id],
-                          consul::RegistrationJson(service, node, name, options.ttl));
+      CO_ASSIGN_OR_RETURN(records[id],
+                          reader_.codec().Registration(service, node, name, options.ttl));
     }
     for (auto& [id, json] : records)
       CO_RETURN_IF_ERROR(co_await keeper_.Register(ctx, id, json, options.ttl));
@@ -70,7 +72,8 @@ class ConsulRegistry final : public Registry {
     CO_RETURN_IF_ERROR(ctx.status());
     absl::Status status;
     for (const Node& node : service.nodes) {
-      if (consul::FitsPath(node.id)) status.Update(co_await keeper_.Deregister(ctx, node.id));
+      const std::string id = reader_.codec().IdInConsul(service, node);
+      if (consul::FitsPath(id)) status.Update(co_await keeper_.Deregister(ctx, id));
     }
     co_return status;
   }
@@ -156,10 +159,11 @@ class ConsulRegistry final : public Registry {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Registry>> NewConsulRegistry(const Options& options,
-                                                            absl::Duration grace) {
+                                                            absl::Duration grace,
+                                                            const consul::RecordCodec& codec) {
   RETURN_IF_ERROR(RefuseUnused("consul", options, {"token", "tls", "datacenter", "prefix"}));
   ASSIGN_OR_RETURN(std::unique_ptr<consul::Agent> agent, consul::Agent::Open(options));
-  return std::make_unique<ConsulRegistry>(std::move(agent), options.prefix, grace);
+  return std::make_unique<ConsulRegistry>(std::move(agent), options.prefix, grace, codec);
 }
 
 MICRO_PLUGIN(Registry, "consul", [](const Options& options) { return NewConsulRegistry(options); });

@@ -10,8 +10,6 @@
 #include "core/log.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
-#include "registry/etcd/etcd_record.h"
-#include "registry/service_json.h"
 
 namespace micro::registry {
 
@@ -52,16 +50,17 @@ void Answer(const std::vector<std::shared_ptr<OneShot<bool>>>& waiters,
   }
 }
 
-bool Says(const etcd::KeyValue& entry, const std::string& value, const Service& service) {
+bool Says(const etcd::KeyValue& entry, const std::string& value, const Service& service,
+          const EtcdRecordCodec& codec) {
   if (entry.value() == value) return true;
-  const absl::StatusOr<Service> found = ParseService(entry.value());
+  const absl::StatusOr<Service> found = codec.Read(entry.value());
   return found.ok() && *found == service;
 }
 
 }  // namespace
 
-EtcdKeeper::EtcdKeeper(EtcdClient& client, std::string prefix)
-    : client_(client), prefix_(std::move(prefix)) {
+EtcdKeeper::EtcdKeeper(EtcdClient& client, std::string prefix, const EtcdRecordCodec& codec)
+    : client_(client), prefix_(std::move(prefix)), codec_(codec) {
   std::tie(ctx_, cancel_) = WithCancel(Context());
 }
 
@@ -76,10 +75,10 @@ Task<absl::Status> EtcdKeeper::Register(Context ctx, Service service, absl::Dura
     Record record;
     record.service = service;
     record.service.nodes = {node};
-    record.value = ToJson(record.service);
+    CO_ASSIGN_OR_RETURN(record.value, codec_.Write(record.service));
     if (ttl > absl::ZeroDuration()) record.ttl = std::max<int64_t>(absl::ToInt64Seconds(ttl), 1);
     std::string key = EtcdNodeKey(prefix_, service.name, node.id);
-    const absl::Status readable = ReadEtcdRecord(prefix_, key, record.value).status();
+    const absl::Status readable = ReadEtcdRecord(prefix_, key, record.value, codec_).status();
     if (!readable.ok()) {
       co_return absl::InvalidArgumentError(fmt::format("node \"{}\" of service \"{}\": {}", node.id,
                                                        service.name, ToStd(readable.message())));
@@ -181,7 +180,7 @@ Task<absl::Status> EtcdKeeper::Make(Context ctx, Kept& node, const Record& recor
   request.set_key(node.key);
   CO_ASSIGN_OR_RETURN(const etcd::RangeResponse found, co_await client_.Range(ctx, request));
   const etcd::KeyValue* entry = found.kvs_size() > 0 ? &found.kvs(0) : nullptr;
-  if (entry != nullptr && !Says(*entry, record.value, record.service)) entry = nullptr;
+  if (entry != nullptr && !Says(*entry, record.value, record.service, codec_)) entry = nullptr;
 
   if (record.ttl == 0) {
     if (entry == nullptr || entry->lease() != 0)

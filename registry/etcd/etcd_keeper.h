@@ -23,14 +23,15 @@
 #include "core/task.h"
 #include "core/task_scope.h"
 #include "registry/etcd/etcd_client.h"
+#include "registry/etcd/etcd_record.h"
 #include "registry/registry.h"
 
 namespace micro::registry {
 
 class EtcdKeeper {
  public:
-  // Both outlive the keeper.
-  EtcdKeeper(EtcdClient& client, std::string prefix);
+  // Client and codec outlive the keeper.
+  EtcdKeeper(EtcdClient& client, std::string prefix, const EtcdRecordCodec& codec);
   ~EtcdKeeper();
   EtcdKeeper(const EtcdKeeper&) = delete;
   EtcdKeeper& operator=(const EtcdKeeper&) = delete;
@@ -61,6 +62,7 @@ class EtcdKeeper {
 
   EtcdClient& client_;
   const std::string prefix_;
+  const EtcdRecordCodec& codec_;
   Context ctx_;
   CancelFunction cancel_;
 

@@ -13,7 +13,7 @@ constexpr size_t kMaxShown = 500;        // bytes of others that are shown
 }  // namespace
 
 std::optional<Service> EtcdReader::Read(const etcd::KeyValue& entry) {
-  absl::StatusOr<Service> service = ReadEtcdRecord(prefix_, entry.key(), entry.value());
+  absl::StatusOr<Service> service = ReadEtcdRecord(prefix_, entry.key(), entry.value(), codec_);
   if (service.ok()) return *std::move(service);
   {
     MutexLock lock(mutex_);

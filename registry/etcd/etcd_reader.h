@@ -11,13 +11,16 @@
 
 #include "core/mutex.h"
 #include "registry/etcd/etcd.pb.h"
+#include "registry/etcd/etcd_record.h"
 #include "registry/registry.h"
 
 namespace micro::registry {
 
 class EtcdReader {
  public:
-  explicit EtcdReader(std::string prefix) : prefix_(std::move(prefix)) {}
+  // The codec outlives it.
+  EtcdReader(std::string prefix, const EtcdRecordCodec& codec)
+      : prefix_(std::move(prefix)), codec_(codec) {}
 
   const std::string& prefix() const { return prefix_; }
 
@@ -26,6 +29,7 @@ class EtcdReader {
 
  private:
   const std::string prefix_;
+  const EtcdRecordCodec& codec_;
   Mutex mutex_;
   std::map<std::string, int64_t, std::less<>> complained_
       ABSL_GUARDED_BY(mutex_);  // key → revision

@@ -18,7 +18,22 @@ std::string Dashed(std::string_view name) {
   return dashed;
 }
 
+class GoMicroCodec final : public EtcdRecordCodec {
+ public:
+  absl::StatusOr<std::string> Write(const Service& service) const override {
+    return ToJson(service);
+  }
+  absl::StatusOr<Service> Read(std::string_view value) const override {
+    return ParseService(value);
+  }
+};
+
 }  // namespace
+
+const EtcdRecordCodec& GoMicroEtcdRecords() {
+  static const GoMicroCodec codec;
+  return codec;
+}
 
 std::string EtcdPrefix(std::string_view prefix) {
   if (prefix.empty()) return std::string(kGoMicrosPrefix);
@@ -53,11 +68,11 @@ std::optional<EtcdKey> ParseEtcdKey(std::string_view prefix, std::string_view ke
 }
 
 absl::StatusOr<Service> ReadEtcdRecord(std::string_view prefix, std::string_view key,
-                                       std::string_view value) {
+                                       std::string_view value, const EtcdRecordCodec& codec) {
   const std::optional<EtcdKey> parts = ParseEtcdKey(prefix, key);
   if (!parts.has_value())
     return absl::InvalidArgumentError(fmt::format("the key is not {}<service>/<node>", prefix));
-  ASSIGN_OR_RETURN(Service service, ParseService(value));
+  ASSIGN_OR_RETURN(Service service, codec.Read(value));
   if (Dashed(service.name) != parts->service) {
     return absl::InvalidArgumentError(
         fmt::format("the record is of the service \"{}\"", service.name.substr(0, 200)));

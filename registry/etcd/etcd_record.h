@@ -34,10 +34,26 @@ struct EtcdKey {
 };
 std::optional<EtcdKey> ParseEtcdKey(std::string_view prefix, std::string_view key);
 
-// The record at `key`. INVALID_ARGUMENT: no key or value of this form (registry/service_json.h has
-// the limits), or the value is not the key's: of another service, or with other nodes than this
+// What the value of a key is: go-micro's JSON, or another system's that a registry is made with. Any
+// thread.
+class EtcdRecordCodec {
+ public:
+  virtual ~EtcdRecordCodec() = default;
+
+  // The value for `service`, which has one node. INVALID_ARGUMENT: it cannot be written so.
+  virtual absl::StatusOr<std::string> Write(const Service& service) const = 0;
+
+  // What a value says. INVALID_ARGUMENT: it is no such value. Any bytes may come.
+  virtual absl::StatusOr<Service> Read(std::string_view value) const = 0;
+};
+
+const EtcdRecordCodec& GoMicroEtcdRecords();
+
+// The record at `key`. INVALID_ARGUMENT: no key or value of this form (of go-micro's,
+// registry/service_json.h has the limits), or the value is not the key's: of another service, or with other nodes than this
 // one.
 absl::StatusOr<Service> ReadEtcdRecord(std::string_view prefix, std::string_view key,
-                                       std::string_view value);
+                                       std::string_view value,
+                                       const EtcdRecordCodec& codec = GoMicroEtcdRecords());
 
 }  // namespace micro::registry

@@ -47,8 +47,12 @@ class EtcdWatcher final : public Watcher {
 
 class EtcdRegistry final : public Registry {
  public:
-  EtcdRegistry(std::unique_ptr<EtcdClient> client, const std::string& prefix, absl::Duration grace)
-      : client_(std::move(client)), reader_(prefix), keeper_(*client_, prefix), grace_(grace) {
+  EtcdRegistry(std::unique_ptr<EtcdClient> client, const std::string& prefix, absl::Duration grace,
+               const EtcdRecordCodec& codec)
+      : client_(std::move(client)),
+        reader_(prefix, codec),
+        keeper_(*client_, prefix, codec),
+        grace_(grace) {
     std::tie(life_, end_) = WithCancel(Context());
   }
   ~EtcdRegistry() override {
@@ -133,10 +137,12 @@ MICRO_PLUGIN(Registry, "etcd", [](const Options& options) { return NewEtcdRegist
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Registry>> NewEtcdRegistry(const Options& options,
-                                                          absl::Duration grace) {
+                                                          absl::Duration grace,
+                                                          const EtcdRecordCodec& codec) {
   RETURN_IF_ERROR(RefuseUnused("etcd", options, {"username", "password", "tls", "prefix"}));
   ASSIGN_OR_RETURN(std::unique_ptr<EtcdClient> client, EtcdClient::New(options));
-  return std::make_unique<EtcdRegistry>(std::move(client), EtcdPrefix(options.prefix), grace);
+  return std::make_unique<EtcdRegistry>(std::move(client), EtcdPrefix(options.prefix), grace,
+                                        codec);
 }
 
 }  // namespace micro::registry

@@ -272,8 +272,8 @@ TEST_F(LinkClientTest, LeavesAPeerThatTakesNothingForLong) {
   EXPECT_TRUE(Eventually([&] { return Ended(LinkEnd::kStalled) == 1; }));
 }
 
-// Nothing that was wholly given to the kernel is sent twice, nothing that waits is lost but what was
-// just being written, no frame is cut, and calls are not made twice.
+// Nothing that was wholly given to the kernel is sent twice, nothing that waits is lost but what
+// was just being written, no frame is cut, and calls are not made twice.
 TEST_F(LinkClientTest, WhatWaitedIsSentOnceItIsDialledAgain) {
   Connect({.conn_num = 1,
            .call_timeout = absl::Hours(1),

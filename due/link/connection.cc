@@ -123,8 +123,7 @@ void LinkConnection::OnFrame(const link::Frame& frame) {
     return reply.Done(link::Code::kOk);
   }
   if (!link::IsKnown(*request)) return reply.Done(link::Code::kInternalError);
-  const std::shared_ptr<const LinkPeer> peer = peer_;
-  handler_.Handle(peer, *request, std::move(reply));
+  handler_.Handle(peer_, *request, std::move(reply));
 }
 
 void LinkConnection::Answer(link::Route route, uint64_t seq, link::Response response,

@@ -1,5 +1,5 @@
-// A LinkConnection is one that a LinkServer has taken; a LinkServerLoop what those of one loop have in
-// common. Internal.
+// A LinkConnection is one that a LinkServer has taken; a LinkServerLoop what those of one loop have
+// in common. Internal.
 #pragma once
 
 #include <array>
@@ -70,7 +70,7 @@ class LinkConnection final : public LinkStream::Owner,
   LinkHandler& handler_;
   const std::shared_ptr<LinkStream> stream_;
   std::function<void()> on_gone_;
-  std::shared_ptr<const LinkPeer> peer_;
+  std::shared_ptr<const LinkPeer> peer_;  // replaced by a handshake alone
   int unanswered_ = 0;
   bool is_ending_ = false;
   micro::net::Deadline silence_;

@@ -47,15 +47,15 @@ inline constexpr size_t kLinkDrops = 5;
 std::string_view NameOf(LinkDrop drop);  // "refused", "full" …
 
 struct LinkClientCounts {
-  int64_t opened = 0;           // connections, handshake included
-  int64_t failed = 0;           // attempts to open one
-  int64_t open = 0;             // now
-  int64_t queued = 0;           // frames that wait now
-  int64_t frames_out = 0;       // given to the kernel, without handshakes and heartbeats
-  int64_t calls = 0;            // with an answer wanted
-  int64_t answered = 0;         // of those
-  int64_t unexpected = 0;       // frames that answer nothing any more; dropped
-  int64_t short_publishes = 0;  // answers of Go's with the wrong size (frames.h)
+  int64_t opened = 0;                            // connections, handshake included
+  int64_t failed = 0;                            // attempts to open one
+  int64_t open = 0;                              // now
+  int64_t queued = 0;                            // frames that wait now
+  int64_t frames_out = 0;                        // given to the kernel
+  int64_t calls = 0;                             // with an answer wanted
+  int64_t answered = 0;                          // of those
+  int64_t unexpected = 0;                        // frames that answer nothing any more; dropped
+  int64_t short_publishes = 0;                   // answers of Go's with the wrong size (frames.h)
   std::array<int64_t, kLinkDrops> dropped = {};  // frames, by LinkDrop
   std::array<int64_t, kLinkEnds> ended = {};     // connections, by LinkEnd
 };

@@ -1,5 +1,5 @@
-// A LinkLine is one of a LinkClient's connections: dialled when there is something to send, and again
-// when it was lost. Internal.
+// A LinkLine is one of a LinkClient's connections: dialled when there is something to send, and
+// again when it was lost. Internal.
 #pragma once
 
 #include <array>
@@ -55,7 +55,7 @@ struct LinkShared {
   const std::string address;
   const std::shared_ptr<const LinkClientOptions> options;
 
-  std::atomic<uint64_t> last_seq = 0;
+  std::atomic<uint64_t> last_seq = 1;  // 1 is a handshake's
   std::atomic<bool> is_unreachable = false;
   std::atomic<int64_t> opened = 0, failed = 0, open = 0, frames_out = 0, calls = 0, answered = 0,
                        unexpected = 0, short_publishes = 0;

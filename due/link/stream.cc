@@ -70,7 +70,8 @@ void LinkStream::Advance() {
   }
   std::string_view rest(space_.get() + begin_, end_ - begin_);
   is_delivering_ = true;
-  const std::optional<LinkEnd> wrong = owner_->OnBytes(rest);
+  const std::shared_ptr<Owner> owner = owner_;  // who is told may end us
+  const std::optional<LinkEnd> wrong = owner->OnBytes(rest);
   is_delivering_ = false;
   if (is_ended()) return;
   begin_ = is_finishing_ ? end_ : end_ - rest.size();
@@ -195,7 +196,8 @@ void LinkStream::End(LinkEnd end) {
   stall_.Clear();
   linger_.Clear();
   socket_.reset();
-  std::exchange(owner_, nullptr)->OnEnd(end);
+  const std::shared_ptr<Owner> owner = std::exchange(owner_, nullptr);
+  if (owner != nullptr) owner->OnEnd(end);
 }
 
 }  // namespace due

@@ -50,8 +50,8 @@ class LinkStream final : public micro::net::Turn::Writer,
   // Whether frames may be put: not once it ends.
   bool is_taking() const { return !is_ended() && !is_finishing_; }
 
-  // Puts one frame, which `append` appends to the text it is given, and says so; it is written when the
-  // turn ends.
+  // Puts one frame, which `append` appends to the text it is given, and says so; it is written when
+  // the turn ends.
   template <class Append>
   void Put(Append append) {
     if (is_taking() && append(waiting_)) Added(1);
@@ -64,7 +64,8 @@ class LinkStream final : public micro::net::Turn::Writer,
     Added(frames);
   }
 
-  // Reads nothing more, until Resume; OnBytes is called then for what is there, and not inside of it.
+  // Reads nothing more, until Resume; OnBytes is called then for what is there, and not inside of
+  // it.
   void Pause() { is_paused_ = true; }
   bool is_paused() const { return is_paused_; }
   void Resume();
@@ -72,8 +73,8 @@ class LinkStream final : public micro::net::Turn::Writer,
   // OnBytes is called for what is there, and nothing new.
   void Again() { Resume(); }
 
-  // Writes what waits, tells the peer that nothing more comes, and ends with kLocal soon. What comes is
-  // not heeded any more.
+  // Writes what waits, tells the peer that nothing more comes, and ends with kLocal soon. What
+  // comes is not heeded any more.
   void Finish();
   void End(LinkEnd end);  // at once
   bool is_ended() const { return socket_ == nullptr; }

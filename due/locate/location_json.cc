@@ -12,7 +12,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr micro::registry::JsonLimits kLimits = {.bytes = 64 << 10, .values = 64, .members = 32};
+constexpr micro::registry::JsonLimits kLimits = {.bytes = 1 << 20, .values = 64, .members = 32};
 
 absl::StatusOr<int64_t> NumberOf(const Json& json, const char* key) {
   const auto field = json.find(key);

@@ -13,7 +13,7 @@ namespace due {
 std::string ToJson(const LocationEvent& event);
 
 // INVALID_ARGUMENT: no such event (its type is 1 to 4 and decides the kind; due v2.1's, with other
-// names, is none), or longer than 64 KiB.
+// names, is none), or longer than 1 MiB.
 absl::StatusOr<LocationEvent> ParseLocationEvent(std::string_view json);
 
 }  // namespace due

@@ -51,7 +51,7 @@ TEST(LocationJson, RefusesWhatIsNoEvent) {
                 micro::StatusIs(absl::StatusCode::kInvalidArgument))
         << bad;
   }
-  const std::string long_id(70'000, 'x');
+  const std::string long_id(1 << 20, 'x');
   EXPECT_FALSE(ParseLocationEvent(R"({"uid":1,"type":1,"insID":")" + long_id + "\"}").ok());
 }
 

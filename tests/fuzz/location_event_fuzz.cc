@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!event.ok()) return 0;
   const auto again = due::ParseLocationEvent(due::ToJson(*event));
   if (!again.ok()) {
-    if (due::ToJson(*event).size() <= 64 << 10) std::abort();
+    if (due::ToJson(*event).size() <= 1 << 20) std::abort();
   } else if (*again != *event) {
     std::abort();
   }

@@ -41,11 +41,12 @@ class Turn : public std::enable_shared_from_this<Turn> {
     Parcel* next_ = nullptr;
   };
 
-  // A Turn, or what derives from it. Freed on its loop, whichever thread lets go of it last.
+  // A Turn, or what derives from it. Freed on its loop, whichever thread lets go of it last; with the
+  // loop, if that ends before.
   template <class T>
   static std::shared_ptr<T> New(Loop& loop) {
-    return std::shared_ptr<T>(new T(loop),
-                              [&loop](T* turn) { loop.Post([turn] { delete turn; }); });
+    return std::shared_ptr<T>(
+        new T(loop), [&loop](T* turn) { loop.Post([owned = std::unique_ptr<T>(turn)] {}); });
   }
 
   explicit Turn(Loop& loop) : loop_(loop), deadlines_(loop) {}

@@ -89,8 +89,8 @@ class LinkClient {
   // was queued may still be lost; counts() tells why.
   absl::Status Send(uint64_t key, const link::Request& request);
 
-  // A key like `key` whose connection is on this thread's loop, where there is one: for who sends
-  // always on one loop, and so changes no thread on the way. Elsewhere `key` itself.
+  // A key, always the same for `key`, whose connection is on this thread's loop, where there is
+  // one: for who sends always on one loop, and so changes no thread on the way. Else `key` itself.
   uint64_t KeyHere(uint64_t key) const;
 
   // Asks, on one connection after the other, and waits for the answer; goes on on the connection's

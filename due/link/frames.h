@@ -7,7 +7,8 @@
 // connection, with its route and seq; one with seq zero never.
 //
 //   std::string out;
-//   RETURN_IF_ERROR(link::Append(link::Deliver{.cid = 1, .uid = 7, .packet = packet}, /*seq=*/0, out));
+//   const link::Deliver deliver{.cid = 1, .uid = 7, .packet = packet};
+//   RETURN_IF_ERROR(link::Append(deliver, /*seq=*/0, out));
 //   …
 //   while (true) {
 //     ASSIGN_OR_RETURN(const std::optional<link::Frame> frame, link::Take(rest));

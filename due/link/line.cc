@@ -15,6 +15,9 @@ using micro::Clock;
 
 constexpr size_t kMostAnswerBytes = 1024;  // none that there is has more than 20
 
+// For another thread: copies share a count that Debian's abseil hides from tsan.
+absl::Status OwnCopy(const absl::Status& status) { return {status.code(), status.message()}; }
+
 }  // namespace
 
 LinkTurns::LinkTurns(micro::net::Loops& loops) {
@@ -158,7 +161,8 @@ void LinkLine::Refuse(std::string_view frame, const std::shared_ptr<Call>& call,
           ? absl::FailedPreconditionError(fmt::format("the link to {} is closed", shared_->address))
           : absl::UnavailableError(
                 fmt::format("{} could not be reached a moment ago", shared_->address));
-  turn_->loop().Post([call, status] { call->answer.TrySet(status); });
+  turn_->loop().Post(
+      [call, status = std::move(status)]() mutable { call->answer.TrySet(std::move(status)); });
 }
 
 void LinkLine::Expect(std::shared_ptr<Call> call) {
@@ -188,7 +192,7 @@ void LinkLine::GiveUp(uint64_t seq, const absl::Status& why) {
     call->answer.TrySet(absl::DeadlineExceededError(fmt::format(
         "{} has not answered {} in time", shared_->address, link::NameOf(call->route))));
   } else {
-    call->answer.TrySet(why);
+    call->answer.TrySet(OwnCopy(why));
   }
   FinishIfDone();
 }
@@ -196,7 +200,7 @@ void LinkLine::GiveUp(uint64_t seq, const absl::Status& why) {
 void LinkLine::FailAll(const absl::Status& why) {
   for (auto& [seq, call] : std::exchange(calls_, {})) {
     call->watch.reset();
-    call->answer.TrySet(why);
+    call->answer.TrySet(OwnCopy(why));
   }
 }
 

@@ -66,9 +66,10 @@ class RawLink {
         bytes_.erase(0, wanted);
         return frame;
       }
+      if (is_over_) return "";
       const auto more = socket_.Read();
-      if (!more.ok()) return "";
-      bytes_ += *more;
+      is_over_ = !more.ok();
+      if (more.ok()) bytes_ += *more;
     }
   }
   uint64_t NextSeq() {
@@ -81,6 +82,7 @@ class RawLink {
  private:
   BlockingSocket socket_;
   std::string bytes_, seen_;
+  bool is_over_ = false;  // who reads on behind an end waits for ever
 };
 
 // Keeps what it is asked, and answers at once unless it is told to keep the answers too.

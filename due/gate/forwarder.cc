@@ -90,9 +90,9 @@ void Forwarder::DeliverTo(const std::string& nid, int64_t uid, const RouteTable&
 
 void Forwarder::Deliver(const NodePeer* node, Conn& conn, std::string_view packet) {
   if (node == nullptr) return Drop(ForwardDrop::kNoNode);
-  const auto cid = static_cast<uint64_t>(conn.id());
+  // The key of Trigger, too, so that a node hears of a player's end behind its last packet.
   const absl::Status sent =
-      node->link->Send(node->link->KeyHere(cid),
+      node->link->Send(static_cast<uint64_t>(conn.id()),
                        link::Deliver{.cid = conn.id(), .uid = conn.uid(), .packet = packet});
   if (!sent.ok()) return Drop(ForwardDrop::kLink);
   delivered_.fetch_add(1, std::memory_order_relaxed);

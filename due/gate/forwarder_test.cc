@@ -1,6 +1,9 @@
 // What players send, carried over real links to those who stand for nodes.
 #include "due/gate/forwarder.h"
 
+#include <map>
+#include <thread>
+
 #include "core/plugin_table.h"
 #include "due/link/server.h"
 #include "due/network/server_fixture.h"
@@ -160,6 +163,36 @@ TEST_F(ForwarderTest, TellsWhoWantsToHear) {
           .route = link::Route::kTrigger, .event = link::Event::kDisconnect, .cid = 5, .uid = 7}));
   EXPECT_EQ(other.Next().event, link::Event::kReconnect);
   EXPECT_EQ(forwarder_.counts().triggered, 3);
+}
+
+// Events come from other threads than packets: from whoever waited for the locator.
+TEST_F(ForwarderTest, APlayersEndIsHeardBehindItsLastPacket) {
+  constexpr int kPlayers = 50, kPackets = 20;
+  server_.reset();
+  Listen({}, {.on_connect = [this](Conn& conn) { connected_.Push(conn.shared_from_this()); },
+              .on_receive =
+                  [this](Conn& conn, std::string_view packet) {
+                    forwarder_.Forward(conn, packet);
+                    if (packet != Packet(1, "last")) return;
+                    std::thread([&] {
+                      forwarder_.Trigger(link::Event::kDisconnect, conn.id(), 0);
+                    }).join();
+                  }});
+  FarNode node;
+  forwarder_.SetNodes({NodeAt(node, "n1", {{.id = 1}}, {link::Event::kDisconnect})});
+  std::string packets;
+  for (int i = 1; i < kPackets; ++i) packets += Packet(1, "x");
+  packets += Packet(1, "last");
+  for (int i = 0; i < kPlayers; ++i) {
+    Connect();
+    ASSERT_THAT(players_.back().Write(packets), IsOk());
+  }
+  std::map<int64_t, int> delivered;
+  for (int i = 0; i < kPlayers * (kPackets + 1); ++i) {
+    const FarNode::Heard heard = node.Next();
+    if (heard.route == link::Route::kDeliver) ++delivered[heard.cid];
+    if (heard.route == link::Route::kTrigger) EXPECT_EQ(delivered[heard.cid], kPackets);
+  }
 }
 
 TEST_F(ForwarderTest, GoesWithTheListOfNodes) {

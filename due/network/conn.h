@@ -44,8 +44,9 @@ class Conn : public std::enable_shared_from_this<Conn> {
   virtual void Unbind() = 0;
 
   // Queues a whole packet (Packer's form), which is copied; packets arrive in the order of Push, on one
-  // thread or on several that pass it on. FAILED_PRECONDITION: the connection is hanged or closed; INVALID_ARGUMENT: this is no packet; RESOURCE_EXHAUSTED:
-  // write_queue_size packets wait already.
+  // thread or on several that pass it on. FAILED_PRECONDITION: the connection is hanged or closed;
+  // INVALID_ARGUMENT: this is no packet; RESOURCE_EXHAUSTED: write_queue_size packets wait that the
+  // peer does not take, or that came from other threads in one turn.
   virtual absl::Status Push(std::string_view packet) = 0;
 
   // Ends it once what waits was written, or at once with `force`, which drops that. Packets that

@@ -4,6 +4,7 @@
 //   if (line.AddIfBusy(key, work) != InOrder::Added::kNotBusy) return;  // behind what waits, or too much
 //   …                             // nothing waits: what needs no waiting may be done now
 //   line.Add(key, work);
+//   line.Start(key, make);        // the same at once; a task that ends without waiting takes no lock
 //
 // Any thread; whoever adds for a key does so from one thread at a time.
 #pragma once
@@ -12,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <unordered_map>
 #include <utility>
 
@@ -28,7 +30,7 @@ class InOrder {
 
   enum class Added { kYes, kNotBusy, kFull };
 
-  // At most so many wait for a key. `scope` outlives it.
+  // At most so many wait for a key. `scope` outlives it, and is joined before it goes.
   InOrder(TaskScope& scope, size_t most) : scope_(scope), most_(most) {}
 
   // Whether anything runs or waits, of any key: one look at a number.
@@ -58,7 +60,42 @@ class InOrder {
     return true;
   }
 
+  // Runs what `make` makes, now or behind what runs or waits. False: as many wait as may.
+  template <class Make>
+  bool Start(int64_t key, Make make) {
+    if (IsBusy()) {
+      MutexLock lock(mutex_);
+      const auto found = waiting_.find(key);
+      if (found != waiting_.end()) {
+        if (found->second.size() >= most_) return false;
+        found->second.push_back(Work(std::move(make)));
+        return true;
+      }
+    }
+    const auto end = std::make_shared<std::atomic<End>>(End::kNeither);
+    Spawn(scope_, First(key, std::move(make), end));
+    if (end->load(std::memory_order_acquire) == End::kEnded) return true;
+    {
+      MutexLock lock(mutex_);
+      waiting_[key];
+      busy_.fetch_add(1, std::memory_order_release);
+    }
+    // Whoever is second goes on with what waits.
+    if (end->exchange(End::kBusy, std::memory_order_acq_rel) == End::kEnded)
+      Spawn(scope_, Run(key));
+    return true;
+  }
+
  private:
+  // Of a task that was started at once: whether it has ended, and whether its key is busy by then.
+  enum class End { kNeither, kEnded, kBusy };
+
+  template <class Make>
+  Task<void> First(int64_t key, Make make, std::shared_ptr<std::atomic<End>> end) {
+    co_await make();
+    if (end->exchange(End::kEnded, std::memory_order_acq_rel) == End::kBusy) co_await Run(key);
+  }
+
   Task<void> Run(int64_t key) {
     while (true) {
       Work work;

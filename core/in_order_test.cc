@@ -46,6 +46,38 @@ TEST_F(InOrderTest, NothingWaitsWhereNothingRuns) {
   EXPECT_THAT(said_, ElementsAre("b"));
 }
 
+TEST_F(InOrderTest, WhatStartsAtOnceHoldsUpItsKeyUntilItsEnd) {
+  const auto gate = std::make_shared<OneShot<bool>>();
+  EXPECT_TRUE(line_.Start(1, Say("at once")));
+  EXPECT_FALSE(line_.IsBusy());
+  EXPECT_TRUE(line_.Start(1, Say("waits", gate)));
+  EXPECT_TRUE(line_.Start(1, Say("behind")));
+  EXPECT_TRUE(line_.Start(1, Say("last")));
+  EXPECT_FALSE(line_.Start(1, Say("too many")));
+  EXPECT_TRUE(line_.Start(2, Say("other")));
+  EXPECT_THAT(said_, ElementsAre("at once", "other"));
+  gate->TrySet(true);
+  EXPECT_THAT(said_, ElementsAre("at once", "other", "waits", "behind", "last"));
+  EXPECT_FALSE(line_.IsBusy());
+}
+
+TEST_F(InOrderTest, KeepsTheOrderOfTasksThatEndOnOtherThreads) {
+  InOrder line(scope_, 100'000);
+  constexpr int kTasks = 20'000;
+  std::vector<int> ended;  // of one key: no two at once
+  for (int i = 0; i < kTasks; ++i) {
+    EXPECT_TRUE(line.Start(7, [&ended, i] {
+      return [](std::vector<int>& list, int number) -> Task<void> {
+        if (number % 3 != 0) co_await Offload([] { return true; });
+        list.push_back(number);
+      }(ended, i);
+    }));
+  }
+  scope_.Join();
+  ASSERT_EQ(ended.size(), size_t{kTasks});
+  for (int i = 0; i < kTasks; ++i) ASSERT_EQ(ended[static_cast<size_t>(i)], i);
+}
+
 TEST_F(InOrderTest, NoMoreWaitThanMay) {
   const auto gate = std::make_shared<OneShot<bool>>();
   EXPECT_TRUE(line_.Add(1, Say("runs", gate)));

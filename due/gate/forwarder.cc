@@ -1,7 +1,6 @@
 #include "due/gate/forwarder.h"
 
 #include <optional>
-#include <set>
 #include <utility>
 
 #include "core/context.h"
@@ -23,26 +22,11 @@ std::string_view NameOf(ForwardDrop drop) {
   return kNames[static_cast<size_t>(drop)];
 }
 
-void Forwarder::SetNodes(std::vector<Node> nodes) {
-  std::set<std::string> addresses;
-  std::vector<NodePeer> peers;
-  for (Node& node : nodes) {
-    node.peer.link = links_.Get(node.address);
-    addresses.insert(std::move(node.address));
-    peers.push_back(std::move(node.peer));
-  }
-  const std::shared_ptr<const RouteTable> before = table_.Load();
-  table_.Store(std::make_shared<const RouteTable>(std::move(peers), dispatch_));
-  for (const NodePeer& peer : before->nodes()) {
-    if (!addresses.contains(peer.link->address())) links_.Drop(peer.link->address());
-  }
-}
-
 void Forwarder::Forward(Conn& conn, std::string_view packet) {
   const absl::StatusOr<int32_t> id = packer_.RouteOf(packet);
   if (!id.ok()) return Drop(ForwardDrop::kInvalid);
   // Held while it is used: links may look at other published things.
-  const std::shared_ptr<const RouteTable> table = table_.Load();
+  const std::shared_ptr<const RouteTable> table = nodes_.Load();
   const RouteTable::Route* const route = table->FindRoute(*id);
   if (route == nullptr) return Drop(ForwardDrop::kNoRoute);
   if ((route->stateful || route->authorized) && conn.uid() == 0)
@@ -68,7 +52,7 @@ void Forwarder::Forward(Conn& conn, std::string_view packet) {
 
 Task<void> Forwarder::DeliverLocated(std::shared_ptr<Conn> conn, std::string packet) {
   const absl::StatusOr<int32_t> id = packer_.RouteOf(packet);
-  const std::shared_ptr<const RouteTable> table = table_.Load();
+  const std::shared_ptr<const RouteTable> table = nodes_.Load();
   const RouteTable::Route* const route = table->FindRoute(*id);
   if (route == nullptr) co_return Drop(ForwardDrop::kNoRoute);
   if (!route->stateful) co_return Deliver(route->Next(), *conn, packet);
@@ -99,7 +83,7 @@ void Forwarder::Deliver(const NodePeer* node, Conn& conn, std::string_view packe
 }
 
 void Forwarder::Trigger(link::Event event, int64_t cid, int64_t uid) {
-  const std::shared_ptr<const RouteTable> table = table_.Load();
+  const std::shared_ptr<const RouteTable> table = nodes_.Load();
   for (const NodePeer* node : table->Listeners(event)) {
     const absl::Status sent = node->link->Send(
         static_cast<uint64_t>(cid), link::Trigger{.event = event, .cid = cid, .uid = uid});

@@ -71,7 +71,7 @@ class ForwarderTest : public ServerTest {
     return BlockOn(connected_.Pop(Context())).value();
   }
 
-  static Forwarder::Node NodeAt(const FarNode& node, std::string id,
+  static NodeTable::Node NodeAt(const FarNode& node, std::string id,
                                 std::vector<NodePeer::Route> routes,
                                 std::vector<link::Event> events = {}) {
     return {.peer = {.id = std::move(id),

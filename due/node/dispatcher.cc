@@ -1,9 +1,12 @@
 #include "due/node/dispatcher.h"
 
+#include <tuple>
 #include <utility>
 #include <variant>
 
+#include "absl/strings/str_cat.h"
 #include "core/log.h"
+#include "core/metadata.h"
 
 namespace due {
 
@@ -12,6 +15,25 @@ using micro::Context;
 using micro::Task;
 
 constexpr absl::Duration kLocatorTime = absl::Seconds(3);
+constexpr uint64_t kOddFactor = 0x9e3779b97f4a7c15;  // spreads what it multiplies
+
+Dispatcher::Dispatcher(Settings settings, const Router& router, const EventHandlers& events,
+                       NodeLinks& links)
+    : settings_(std::move(settings)), router_(router), events_(events), links_(links) {
+  std::tie(life_, end_) = WithCancel(Context());
+}
+
+// What is done for a player, and by whom it is asked of others.
+Context Dispatcher::PlayersContext(const std::string& gid, int64_t cid, int64_t uid) const {
+  micro::Metadata player;
+  player.reserve(3);
+  player.Append(kPlayerGid, gid);
+  player.Append(kPlayerCid, absl::StrCat(cid));
+  player.Append(kPlayerUid, absl::StrCat(uid));
+  const Context ctx = WithMetadata(life_, std::move(player));
+  if (settings_.request_timeout == absl::ZeroDuration()) return ctx;
+  return WithTimeout(ctx, settings_.request_timeout);
+}
 
 void Dispatcher::Handle(const std::shared_ptr<const LinkPeer>& peer, const link::Request& request,
                         LinkReply reply) {
@@ -24,9 +46,9 @@ void Dispatcher::Handle(const std::shared_ptr<const LinkPeer>& peer, const link:
   } else if (const auto* trigger = std::get_if<link::Trigger>(&request)) {
     Trigger(*peer, *trigger);
   } else if (std::holds_alternative<link::GetState>(request)) {
-    return reply.Done(Code::kOk, static_cast<uint64_t>(state_()));
+    return reply.Done(Code::kOk, static_cast<uint64_t>(settings_.state()));
   } else if (const auto* state = std::get_if<link::SetState>(&request)) {
-    set_state_(state->state);
+    settings_.set_state(state->state);
   } else {
     ++refused_;  // what gates are asked
     return reply.Done(Code::kInternalError);
@@ -51,63 +73,55 @@ void Dispatcher::Deliver(const LinkPeer& peer, const link::Deliver& deliver) {
                                            is_from_gate ? std::string() : peer.id, deliver.cid,
                                            deliver.uid, std::string(deliver.packet), *message);
   const Router::Route* const route = router_.FindRoute(message->route);
-  const bool is_stateful = route != nullptr && route->stateful;
-  // A player's requests begin in their order: behind one that waits for the locator, all wait.
-  const bool waits = is_stateful && locator_.KnownNode(deliver.uid, links_.name()) != links_.nid();
-  if (!waits && !line_.IsBusy()) return Spawn(scope_, Run(*handler, std::move(request)));
-  micro::InOrder::Work work = [this, handler, is_stateful, kept = std::move(request)]() mutable {
-    return Begin(*handler, is_stateful, std::move(kept));
-  };
-  const int64_t key = deliver.cid != 0 ? deliver.cid : -deliver.uid;
-  if (waits) {
-    if (!line_.Add(key, std::move(work))) ++misplaced_;
-    return;
-  }
-  switch (line_.AddIfBusy(key, std::move(work))) {
-    case micro::InOrder::Added::kYes:
-      return;
-    case micro::InOrder::Added::kFull:
-      ++misplaced_;
-      return;
-    case micro::InOrder::Added::kNotBusy:
-      Spawn(scope_, work());
-  }
+  const bool is_located = route == nullptr || !route->stateful ||
+                          links_.locator().KnownNode(deliver.uid, links_.name()) == links_.nid();
+  InTurn(peer, deliver.cid, deliver.uid,
+         [this, handler, is_located, kept = std::move(request)]() mutable {
+           return Run(*handler, is_located, std::move(kept));
+         });
 }
 
-Task<void> Dispatcher::Run(const RequestHandler& handler, std::unique_ptr<Request> request) {
-  const absl::Status status = co_await handler(Context(), *request);
+// What is of one player comes in its order, one behind the other: as in due, where everything does.
+// A connection of a gate's link has all of a player; a node's messages are the user's.
+template <class Make>
+void Dispatcher::InTurn(const LinkPeer& peer, int64_t cid, int64_t uid, Make make) {
+  const auto line = static_cast<uint64_t>(reinterpret_cast<uintptr_t>(&peer));
+  const auto player = static_cast<uint64_t>(cid != 0 ? cid : -uid);
+  if (!line_.Start(static_cast<int64_t>(line * kOddFactor + player), std::move(make)))
+    ++overflowed_;
+}
+
+Task<void> Dispatcher::Run(const RequestHandler& handler, bool is_located,
+                           std::unique_ptr<Request> request) {
+  if (!is_located) {  // the gate may be behind the times, and so may what this node remembers
+    const auto nid = co_await links_.locator().LocateNode(WithTimeout(Context(), kLocatorTime),
+                                                          request->uid(), links_.name());
+    if (request->uid() == 0 || !nid.ok() || *nid != links_.nid()) {
+      ++misplaced_;
+      co_return;
+    }
+  }
+  const absl::Status status =
+      co_await handler(PlayersContext(request->gid(), request->cid(), request->uid()), *request);
   if (status.ok()) co_return;
   ++failed_;
   micro::log::Warn("a request failed",
                    {{"route", request->route()}, {"uid", request->uid()}, {"error", status}});
 }
 
-// The gate may be behind the times, and so may what this node remembers. The handler is begun, not
-// waited for: the next request may begin.
-Task<void> Dispatcher::Begin(const RequestHandler& handler, bool is_stateful,
-                             std::unique_ptr<Request> request) {
-  if (is_stateful) {
-    const auto nid = co_await locator_.LocateNode(WithTimeout(Context(), kLocatorTime),
-                                                  request->uid(), links_.name());
-    if (request->uid() == 0 || !nid.ok() || *nid != links_.nid()) {
-      ++misplaced_;
-      co_return;
-    }
-  }
-  Spawn(scope_, Run(handler, std::move(request)));
-}
-
 void Dispatcher::Trigger(const LinkPeer& peer, const link::Trigger& trigger) {
   ++triggers_;
   const EventHandler& handler = events_[static_cast<size_t>(trigger.event)];
   if (handler == nullptr) return;
-  Spawn(scope_,
-        RunEvent(handler,
-                 {.event = trigger.event, .gid = peer.id, .cid = trigger.cid, .uid = trigger.uid}));
+  PlayerEvent event{.event = trigger.event, .gid = peer.id, .cid = trigger.cid, .uid = trigger.uid};
+  InTurn(peer, trigger.cid, trigger.uid, [this, &handler, told = std::move(event)]() mutable {
+    return RunEvent(handler, std::move(told));
+  });
 }
 
 Task<void> Dispatcher::RunEvent(const EventHandler& handler, PlayerEvent event) {
-  const absl::Status status = co_await handler(Context(), std::move(event));
+  const absl::Status status =
+      co_await handler(PlayersContext(event.gid, event.cid, event.uid), event);
   if (status.ok()) co_return;
   ++failed_;
   micro::log::Warn("an event failed", {{"error", status}});
@@ -120,6 +134,7 @@ Dispatcher::Counts Dispatcher::counts() const {
           .invalid = invalid_,
           .unrouted = unrouted_,
           .misplaced = misplaced_,
+          .overflowed = overflowed_,
           .refused = refused_};
 }
 

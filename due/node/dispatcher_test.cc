@@ -53,7 +53,7 @@ class NodeTest : public ServerTest {
       co_await test->forwarder_.Done();
       co_await test->operations_.Done();
       co_await test->gate_pool_.Close(Context());
-      co_await test->node_pool_.Close(Context());
+      co_await test->links_.Close(Context());
     }(this));
   }
 
@@ -132,16 +132,15 @@ class NodeTest : public ServerTest {
 
   micro::net::Loops node_loops_{1};
   Router router_;
-  std::array<EventHandler, 4> events_;
-  LinkPool node_pool_{{.kind = link::InstanceKind::kNode, .id = "n1"}, node_loops_};
-  NodeLinks links_{"n1", "hall", packer_, node_pool_, cached_};
+  EventHandlers events_;
+  NodeLinks links_{
+      {.kind = link::InstanceKind::kNode, .id = "n1"}, "hall", packer_, cached_, node_loops_};
   std::atomic<link::State> state_ = link::State::kWork;
-  Dispatcher dispatcher_{router_,
+  Dispatcher dispatcher_{{.state = [this] { return state_.load(); },
+                          .set_state = [this](link::State state) { state_ = state; }},
+                         router_,
                          events_,
-                         links_,
-                         cached_,
-                         [this] { return state_.load(); },
-                         [this](link::State state) { state_ = state; }};
+                         links_};
   micro::Queue<PlayerEvent> told_{1000};
   std::unique_ptr<LinkServer> gate_, node_;
 };

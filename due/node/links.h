@@ -1,4 +1,5 @@
-// NodeLinks is whom a node can reach: the gates, by their ids, and the locator. Internal.
+// NodeLinks is whom a node, or a mesh, can reach: the gates and nodes, by their ids, and the locator.
+// Internal.
 #pragma once
 
 #include <memory>
@@ -9,8 +10,9 @@
 
 #include "absl/status/statusor.h"
 #include "core/published.h"
+#include "due/cluster/node_table.h"
 #include "due/link/pool.h"
-#include "due/locate/locator.h"
+#include "due/locate/cached_locator.h"
 #include "due/packet/packer.h"
 
 namespace due {
@@ -20,35 +22,42 @@ class NodeLinks {
   struct Gate {
     std::string id = {}, address = {};
   };
+  using Gates = std::unordered_map<std::string, std::shared_ptr<LinkClient>>;  // by id
 
-  // `nid` and `name` are the node's own. The others outlive it.
-  NodeLinks(std::string nid, std::string name, const Packer& packer, LinkPool& pool,
-            Locator& locator)
-      : nid_(std::move(nid)),
-        name_(std::move(name)),
-        packer_(packer),
-        pool_(pool),
-        locator_(locator) {}
+  // `self` is who asks; `name` is the node's, and empty of what is none. The others outlive it.
+  NodeLinks(LinkClientOptions self, std::string name, const Packer& packer, CachedLocator& locator,
+            micro::net::Loops& loops = micro::net::Loops::Default());
 
   const std::string& nid() const { return nid_; }
   const std::string& name() const { return name_; }
   const Packer& packer() const { return packer_; }
-  Locator& locator() const { return locator_; }
+  CachedLocator& locator() const { return locator_; }
 
-  // The gates that there are from now on.
+  // Those that there are from now on. Each by one thread at a time.
   void SetGates(const std::vector<Gate>& gates);
+  void SetNodes(std::vector<NodeTable::Node> nodes) { nodes_.Set(std::move(nodes)); }
 
   // UNAVAILABLE: no gate of this id is known.
   absl::StatusOr<std::shared_ptr<LinkClient>> GateOf(const std::string& gid) const;
+  std::shared_ptr<const Gates> gates() const { return gates_.Load(); }
+  std::shared_ptr<const RouteTable> nodes() const { return nodes_.Load(); }
+
+  LinkClientCounts gate_counts() const { return gate_links_.counts(); }
+  LinkClientCounts node_counts() const { return node_links_.counts(); }
+
+  // As LinkPool::Close.
+  micro::Task<void> Close(micro::Context ctx);
 
  private:
-  using Gates = std::unordered_map<std::string, std::shared_ptr<LinkClient>>;
-
   const std::string nid_, name_;
   const Packer packer_;
-  LinkPool& pool_;
-  Locator& locator_;
+  CachedLocator& locator_;
+  LinkPool gate_links_, node_links_;
   micro::Published<Gates> gates_;
+  NodeTable nodes_{Dispatch::kRandom, node_links_};
 };
+
+// Those of a registry's instances whose endpoint is a link's.
+std::vector<NodeLinks::Gate> ReadGates(const std::vector<Instance>& instances);
 
 }  // namespace due

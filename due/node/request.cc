@@ -75,6 +75,12 @@ Task<absl::Status> Request::Disconnect(Context ctx, bool force) const {
       ctx, link::Disconnect{.kind = link::SessionKind::kConn, .target = cid_, .force = force});
 }
 
+Task<absl::StatusOr<std::string>> Request::GetIp(Context ctx) const {
+  CO_RETURN_IF_ERROR(Gate().status());
+  co_return co_await proxy().GetIp(ctx,
+                                   {.gid = gid_, .kind = link::SessionKind::kConn, .target = cid_});
+}
+
 Task<absl::Status> Request::Subscribe(Context ctx, std::string channel) const {
   const int64_t targets[] = {cid_};
   co_return co_await Ask(

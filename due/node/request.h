@@ -12,12 +12,18 @@
 #include "core/context.h"
 #include "core/task.h"
 #include "due/link/frames.h"
+#include "due/node/proxy.h"
 #include "due/packet/packer.h"
 
 namespace due {
 
 class LinkClient;
 class NodeLinks;
+
+// What a handler's context says of the player, to whomever it calls.
+inline constexpr std::string_view kPlayerGid = "Player-Gid";
+inline constexpr std::string_view kPlayerCid = "Player-Cid";
+inline constexpr std::string_view kPlayerUid = "Player-Uid";  // "0": nobody
 
 // For the handler's coroutine, on whatever thread it goes on. Mirrors the request half of due's
 // node.Context.
@@ -55,6 +61,12 @@ class Request {
 
   // Ends the connection: once what waits was written, or at once with `force`.
   micro::Task<absl::Status> Disconnect(micro::Context ctx, bool force) const;
+
+  // The address of the player: as Proxy::GetIp.
+  micro::Task<absl::StatusOr<std::string>> GetIp(micro::Context ctx) const;
+
+  // Reaches others.
+  Proxy proxy() const { return Proxy(links_); }
 
   // Subscribes the connection to a channel, and from it.
   micro::Task<absl::Status> Subscribe(micro::Context ctx, std::string channel) const;

@@ -24,9 +24,10 @@
 
 namespace due {
 
-// What is done with a request, which lives until the task has ended. It begins on the node's one
-// loop, which it must not block; behind a co_await it goes on wherever that woke it. An error is
-// logged and counted: the player is told nothing that the handler does not say.
+// What is done with a request, which lives until the task has ended. It begins on a loop of the
+// node, which it must not block; behind a co_await it goes on wherever that woke it. A player's next
+// request, or event, waits until then; those of others do not. An error is logged and counted: the
+// player is told nothing that the handler does not say.
 using RequestHandler =
     std::function<micro::Task<absl::Status>(micro::Context ctx, Request& request)>;
 

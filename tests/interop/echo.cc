@@ -10,11 +10,12 @@
 
 #include "core/async.h"
 #include "core/status_macros.h"
+#include "due/cluster/kcp_flags.h"
+#include "due/cluster/packet_flags.h"
 #include "due/network/server.h"
 #include "due/packet/packer.h"
 #include "micro/service.h"
-#include "tests/interop/kcp_flags.h"
-#include "tests/interop/packet_flags.h"
+#include "tests/interop/shifted.h"
 
 namespace {
 
@@ -24,8 +25,8 @@ struct Settings {
   std::string network = "tcp", listen = "127.0.0.1:3553", tls_cert, tls_key;
   int max_conn_num = 20000, shift = 0;
   absl::Duration heartbeat = absl::Seconds(10);
-  interop::PacketFlags packet;
-  interop::KcpFlags kcp;
+  due::PacketFlags packet;
+  due::KcpFlags kcp;
 };
 
 // The signals that end it, which no thread that begins after this takes.

@@ -10,10 +10,10 @@
 #include "core/async.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
+#include "due/cluster/kcp_flags.h"
+#include "due/cluster/packet_flags.h"
 #include "micro/service.h"
 #include "tests/interop/echo_checks.h"
-#include "tests/interop/kcp_flags.h"
-#include "tests/interop/packet_flags.h"
 
 namespace {
 
@@ -27,8 +27,8 @@ using micro::Task;
 
 struct Settings {
   PlayerOptions options;
-  interop::PacketFlags packet;
-  interop::KcpFlags kcp;
+  due::PacketFlags packet;
+  due::KcpFlags kcp;
   std::string check, only, send, expect;
 };
 

@@ -6,7 +6,7 @@
 
 #include "core/status_macros.h"
 #include "core/strings.h"
-#include "tests/interop/packet_flags.h"
+#include "tests/interop/shifted.h"
 
 namespace interop {
 namespace {

@@ -1,11 +1,11 @@
-#include "tests/interop/kcp_flags.h"
+#include "due/cluster/kcp_flags.h"
 
 #include <fmt/format.h>
 
 #include "absl/strings/numbers.h"
 #include "core/status_macros.h"
 
-namespace interop {
+namespace due {
 namespace {
 
 // As many numbers into `targets`, or none.
@@ -30,9 +30,9 @@ std::vector<micro::Flag> KcpFlags::Flags() {
           {"kcp_write_delay", &options.write_delay, "send at the next interval"}};
 }
 
-absl::StatusOr<due::KcpOptions> KcpFlags::ToOptions() const {
-  due::KcpOptions read = options;
-  due::KcpNoDelay& delay = read.no_delay;
+absl::StatusOr<KcpOptions> KcpFlags::ToOptions() const {
+  KcpOptions read = options;
+  KcpNoDelay& delay = read.no_delay;
   RETURN_IF_ERROR(Read("--kcp_no_delay", no_delay,
                        {&delay.nodelay, &delay.interval_ms, &delay.resend, &delay.nc}));
   RETURN_IF_ERROR(Read("--kcp_window", window, {&read.send_window, &read.receive_window}));
@@ -40,4 +40,4 @@ absl::StatusOr<due::KcpOptions> KcpFlags::ToOptions() const {
   return read;
 }
 
-}  // namespace interop
+}  // namespace due

@@ -1,4 +1,4 @@
-// What the programs of the contract say of KCP, as flags.
+// How KCP connections behave, as flags.
 #pragma once
 
 #include <string>
@@ -8,17 +8,17 @@
 #include "due/kcp/options.h"
 #include "micro/flags.h"
 
-namespace interop {
+namespace due {
 
 struct KcpFlags {
   std::vector<std::string> no_delay, window;  // of four numbers and two; empty: as they are
-  due::KcpOptions options = {};
+  KcpOptions options = {};
 
   // Flags that fill this, which outlives their parsing.
   std::vector<micro::Flag> Flags();
 
   // INVALID_ARGUMENT names the option or flag.
-  absl::StatusOr<due::KcpOptions> ToOptions() const;
+  absl::StatusOr<KcpOptions> ToOptions() const;
 };
 
-}  // namespace interop
+}  // namespace due

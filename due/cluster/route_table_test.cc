@@ -1,4 +1,4 @@
-#include "due/gate/route_table.h"
+#include "due/cluster/route_table.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -73,6 +73,7 @@ class Gate final : public Component {
 
   // From the cluster's start on.
   const std::string& id() const { return options_.id; }
+  const std::string& network() const { return options_.network.network; }
   int port() const;       // of the players
   int link_port() const;  // of the nodes
   link::State state() const;

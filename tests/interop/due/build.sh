@@ -5,7 +5,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 folder="${XDG_CACHE_HOME:-$HOME/.cache}/micro-cpp/due"
 go=$("$here/../find_go.sh")
 mkdir -p "$folder"
-"$go" build -C "$here" -o "$folder/" ./echo ./player || {
+"$go" build -C "$here" -o "$folder/" ./echo ./player ./gate ./node || {
   echo "build.sh: could not build tests/interop/due; its modules come from \`go env GOPROXY\`" >&2
   exit 1
 }

@@ -6,12 +6,9 @@ require (
 	github.com/bytedance/sonic v1.15.4 // indirect; v1.14 does not build with Go 1.26
 	github.com/dobyte/due/v2 v2.5.8
 	github.com/gorilla/websocket v1.5.3
-	github.com/xtaci/kcp-go/v5 v5.6.20
-)
-
-require (
 	github.com/hashicorp/consul/api v1.32.0
 	github.com/redis/go-redis/v9 v9.17.2
+	github.com/xtaci/kcp-go/v5 v5.6.20
 )
 
 require (

@@ -28,7 +28,7 @@ type Member struct {
 	Dispatch          cluster.Dispatch
 	Locator           locate.Locator
 	Registry          *Entry
-	packets           *wire.Packets
+	Packets           *wire.Packets
 	registry, locator string // which
 	registryAt        string
 	locatorAt, prefix string
@@ -39,7 +39,7 @@ type Member struct {
 
 // MemberFlags are set once the flags are parsed.
 func MemberFlags(kind cluster.Kind) *Member {
-	m := &Member{Kind: kind, packets: wire.PacketFlags()}
+	m := &Member{Kind: kind, Packets: wire.PacketFlags()}
 	flag.StringVar(&m.ID, "id", xuuid.UUID(), "of this instance; at most 48 letters, which due prints in a box")
 	flag.StringVar(&m.Name, "name", kind.String(), "of all instances that do the same")
 	flag.StringVar(&m.Link, "link", "127.0.0.1:0", "host:port for the cluster; port 0: a free one")
@@ -72,7 +72,7 @@ func (m *Member) Prepare() error {
 	if err := etc.Set("etc.shutdownMaxWaitTime", m.drain.String()); err != nil {
 		return err
 	}
-	if err := m.packets.UseInDue(); err != nil {
+	if err := m.Packets.UseInDue(); err != nil {
 		return err
 	}
 	found, err := NewRegistry(m.registryAt)

@@ -20,20 +20,18 @@ import (
 )
 
 func main() {
-	var options server.Options
+	options := server.Options{Packets: wire.PacketFlags(), KCP: wire.KCPFlags()}
 	flag.StringVar(&options.Network, "network", "tcp", "tcp, ws or kcp")
 	flag.StringVar(&options.Address, "listen", "127.0.0.1:3553", "host:port; port 0: a free one")
 	flag.DurationVar(&options.Heartbeat, "heartbeat", 10*time.Second, "between heartbeats; 0s: none are wanted")
 	flag.StringVar(&options.Cert, "tls_cert", "", "PEM file; with --tls_key: TLS")
 	flag.StringVar(&options.Key, "tls_key", "", "PEM file")
 	shift := flag.Int("shift", 0, "added to route and seq of each answer: who reads them otherwise answers otherwise")
-	packets := wire.PacketFlags()
-	options.KCP = wire.KCPFlags()
 	flag.Parse()
 
 	ended := make(chan os.Signal, 1)
 	signal.Notify(ended, syscall.SIGTERM, syscall.SIGINT)
-	err := packets.UseInDue()
+	err := options.Packets.UseInDue()
 	var echo network.Server
 	if err == nil {
 		echo, err = cluster.NewServer(options)

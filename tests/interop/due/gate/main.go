@@ -15,7 +15,7 @@ import (
 
 func main() {
 	member := cluster.MemberFlags(due.Gate)
-	options := server.Options{KCP: wire.KCPFlags()}
+	options := server.Options{Packets: member.Packets, KCP: wire.KCPFlags()}
 	flag.StringVar(&options.Network, "network", "tcp", "tcp, ws or kcp")
 	flag.StringVar(&options.Address, "listen", "127.0.0.1:3553", "host:port for clients; port 0: a free one")
 	flag.DurationVar(&options.Heartbeat, "heartbeat", 10*time.Second, "between a client's heartbeats; 0s: none are wanted")

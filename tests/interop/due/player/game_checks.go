@@ -119,20 +119,23 @@ func echoSizes(r *room) {
 	}
 }
 
+// gameGarbage: others are served on. due's gate takes memory for whatever size a packet tells, so it is told of small ones.
 func gameGarbage(r *room) {
 	good := r.sit()
+	sizes := []string{"\xff\xff\xff\xff", "\xff\xff\xff\xf0", "\xf0\xff\xff\xff", "\x7f\xff\xff\xff"}
+	if r.dueGate {
+		sizes = []string{"\x00\x01\x01\x00"}
+	}
 	source := rand.New(rand.NewSource(1))
-	for range 10 {
-		noise := make([]byte, 4+source.Intn(2000))
+	for i := range 20 {
+		noise := make([]byte, 2000)
 		source.Read(noise)
+		if i < len(sizes) || r.dueGate {
+			copy(noise, sizes[i%len(sizes)])
+		}
 		l := r.dialRaw()
 		defer l.close()
 		l.write(noise)
-	}
-	for _, size := range []string{"\xff\xff\xff\xff", "\xff\xff\xff\xf0", "\xf0\xff\xff\xff", "\x7f\xff\xff\xff"} {
-		l := r.dialRaw()
-		defer l.close()
-		l.write([]byte(size + "\x00\x00\x01\x00\x01{}"))
 	}
 	good.echo("after garbage of others")
 	r.sit()

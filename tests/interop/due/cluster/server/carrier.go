@@ -1,12 +1,17 @@
 package server
 
 import (
+	"encoding/binary"
 	"fmt"
+	"io"
 	"net"
 
-	"github.com/dobyte/due/v2/packet"
 	"github.com/gorilla/websocket"
 )
+
+// mostBytes of a packet that is taken. due has no limit, and takes the memory before the bytes come: garbage to a few connections would
+// take all that the machine has.
+const mostBytes = 16 << 20
 
 // A carrier is what packets come and go over. One goroutine reads, one writes; over TCP and KCP several may write.
 type carrier interface {
@@ -18,16 +23,27 @@ type carrier interface {
 }
 
 // stream: TCP and KCP carry packets one behind the other. Read without a buffer, as due does: size first, then the rest.
-type stream struct{ net.Conn }
+type stream struct {
+	net.Conn
+	order binary.ByteOrder
+}
 
-func (s stream) read() (data []byte, err error) {
-	// A size of almost 2^32 wraps in package packet, which panics then; due's servers survive that.
-	defer func() {
-		if cause := recover(); cause != nil {
-			err = fmt.Errorf("size of a packet: %v", cause)
-		}
-	}()
-	return packet.ReadMessage(s.Conn)
+func (s stream) read() ([]byte, error) {
+	head := make([]byte, 4)
+	if _, err := io.ReadFull(s.Conn, head); err != nil {
+		return nil, err
+	}
+	size := s.order.Uint32(head)
+	if size == 0 {
+		return nil, nil
+	}
+	if size > mostBytes {
+		return nil, fmt.Errorf("a packet of %d bytes", size)
+	}
+	data := make([]byte, 4+size)
+	copy(data, head)
+	_, err := io.ReadFull(s.Conn, data[4:])
+	return data, err
 }
 
 func (s stream) write(data []byte) error {

@@ -45,7 +45,7 @@ func (s *Server) accept(listener net.Listener) {
 			log.Print("server: accept: ", err) // also when it was stopped
 			return
 		}
-		go s.take(stream{conn})
+		go s.take(stream{conn, s.Packets.Order()})
 	}
 }
 
@@ -57,7 +57,7 @@ func (s *Server) acceptSessions(listener *kcp.Listener) {
 			return
 		}
 		s.KCP.Tune(session)
-		go s.take(stream{session})
+		go s.take(stream{session, s.Packets.Order()})
 	}
 }
 
@@ -69,6 +69,7 @@ func (s *Server) upgrade() http.HandlerFunc {
 			log.Print("server: upgrade: ", err)
 			return
 		}
+		conn.SetReadLimit(mostBytes)
 		go s.take(messages{conn}) // its own goroutine: that of the request keeps its buffers
 	}
 }

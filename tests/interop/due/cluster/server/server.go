@@ -19,9 +19,10 @@ const maxConnections = 5000 // due's default
 
 // Options of a server.
 type Options struct {
-	Network, Address string // tcp, ws or kcp; host:port, port 0: a free one
-	Cert, Key        string // PEM files, both: TLS
-	Heartbeat        time.Duration
+	Network, Address string        // tcp, ws or kcp; host:port, port 0: a free one
+	Cert, Key        string        // PEM files, both: TLS
+	Heartbeat        time.Duration // between a client's; 0: none is wanted
+	Packets          *wire.Packets
 	KCP              *wire.KCP
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -100,11 +101,8 @@ func (s *seat) ask(route int32, body game.Body) game.Body {
 
 // await waits for a packet with this route and seq.
 func (s *seat) await(route, seq int32) game.Body {
-	for i, d := range s.unasked {
-		if d.is(route, seq) {
-			s.unasked = append(s.unasked[:i], s.unasked[i+1:]...)
-			return d.body
-		}
+	if body, came := s.take(route, seq); came {
+		return body
 	}
 	end := time.After(patience)
 	for {
@@ -121,6 +119,17 @@ func (s *seat) await(route, seq int32) game.Body {
 			fail("route %d seq %d has not come, only %v", route, seq, s.unasked)
 		}
 	}
+}
+
+// take is await for what has come before.
+func (s *seat) take(route, seq int32) (body game.Body, came bool) {
+	for i, d := range s.unasked {
+		if d.is(route, seq) {
+			s.unasked = slices.Delete(s.unasked, i, i+1)
+			return d.body, true
+		}
+	}
+	return body, false
 }
 
 func (d delivery) is(route, seq int32) bool {
@@ -180,10 +189,16 @@ func (s *seat) unanswered(route int32, body game.Body) {
 func (s *seat) ends() {
 	s.gone = true
 	if s.session != nil {
-		s.post(game.Echo, game.Body{Message: "too late"})
-		time.Sleep(2 * quiet)
-		s.nothing()
-		return
+		for range 10 {
+			seq := s.post(game.Echo, game.Body{Message: "too late"})
+			time.Sleep(2 * quiet)
+			s.drain()
+			if _, answered := s.take(game.Echo, seq); !answered {
+				s.nothing()
+				return
+			}
+		}
+		fail("the connection has not ended")
 	}
 	select {
 	case d, open := <-s.inbox:

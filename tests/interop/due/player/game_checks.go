@@ -11,6 +11,7 @@ import (
 
 // What a gate is asked before a node with the contract's routes.
 var gameChecks = []check{
+	{"ready", inRoom(ready), nil},
 	{"echo", inRoom(echoes), nil},
 	{"echo in order", inRoom(echoesInOrder), nil},
 	{"echo on many connections", inRoom(echoesAtOnce), nil},

@@ -2,9 +2,41 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"micro-cpp/tests/interop/due/game"
 )
+
+const startup = 30 * time.Second // Consul takes 10 s to find that a new member lives
+
+// ready: each gate reaches as many nodes as there are, which reach it. Until then gates drop what they are sent.
+func ready(r *room) {
+	for _, address := range []string{r.address, r.otherAddress} {
+		if address == "" {
+			continue
+		}
+		s := r.connect(address)
+		uid, found := r.newUser(), make(map[string]bool)
+		for end := time.Now().Add(startup); len(found) < r.nodes; {
+			if time.Now().After(end) {
+				fail("after %v, of %d nodes only %v have answered at %s", startup, r.nodes, found, address)
+			}
+			if answer, came := s.takeWithin(quiet, game.Bind, s.post(game.Bind, game.Body{UID: uid})); came && answer.Code == 0 {
+				found[answer.NID] = true
+			}
+		}
+		s.unasked = nil // what was late
+	}
+}
+
+// takeWithin is await for what need not come.
+func (s *seat) takeWithin(patience time.Duration, route, seq int32) (body game.Body, came bool) {
+	for end := time.Now().Add(patience); !came && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		s.drain()
+		body, came = s.take(route, seq)
+	}
+	return body, came
+}
 
 func forwardByRoute(r *room) {
 	s := r.user()

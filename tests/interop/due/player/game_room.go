@@ -76,6 +76,12 @@ func (r *room) newUser() int64 { return r.users.Add(1) }
 func (r *room) sit() *seat { return r.sitAt(r.address) }
 
 func (r *room) sitAt(address string) *seat {
+	s := r.connect(address)
+	s.echo("here")
+	return s
+}
+
+func (r *room) connect(address string) *seat {
 	there := *r.player
 	there.address = address
 	l, err := there.dial()
@@ -83,7 +89,6 @@ func (r *room) sitAt(address string) *seat {
 	s := &seat{link: l, mark: r.mark, inbox: make(chan delivery, 10000)}
 	r.seats = append(r.seats, s)
 	go s.listen()
-	s.echo("here")
 	return s
 }
 

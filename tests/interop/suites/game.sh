@@ -1,8 +1,16 @@
 # Players against gates against nodes, over each network, with Consul and Redis: a player checks what the contract's routes do. The sides of
-# Go are due's own gate and node (../due).
+# Go are due's own gate and node (../due); with DUE_SOURCE=DIR, a working copy of due's repository at v2.5.8, its networks, registry and
+# locator are, too.
 
 build //tests/services:serve
-build_go tests/interop/due ./player ./gate ./node
+if [[ -z "${DUE_SOURCE:-}" ]]; then
+  build_go tests/interop/due ./player ./gate ./node
+elif go_folder=$(tests/interop/due/build.sh --source="$DUE_SOURCE" 2>"$work/go.log"); then
+  ln -s "$go_folder"/{player,gate,node} "$work/"
+else
+  fail "go" "$(tail -n 5 "$work/go.log")"
+  finish
+fi
 # By side. due's own wait for players who stay; two of their defects the checks make allowance for.
 declare -A gate_of=([go]="$work/gate --drain=1s")
 declare -A node_of=([go]="$work/node --drain=1s")

@@ -29,15 +29,6 @@ func ready(r *room) {
 	}
 }
 
-// takeWithin is await for what need not come.
-func (s *seat) takeWithin(patience time.Duration, route, seq int32) (body game.Body, came bool) {
-	for end := time.Now().Add(patience); !came && time.Now().Before(end); time.Sleep(time.Millisecond) {
-		s.drain()
-		body, came = s.take(route, seq)
-	}
-	return body, came
-}
-
 func forwardByRoute(r *room) {
 	s := r.user()
 	s.ask(game.Forward, game.Body{Message: "to any node"})

@@ -132,6 +132,15 @@ func (s *seat) take(route, seq int32) (body game.Body, came bool) {
 	return body, false
 }
 
+// takeWithin is await for what need not come.
+func (s *seat) takeWithin(patience time.Duration, route, seq int32) (body game.Body, came bool) {
+	for end := time.Now().Add(patience); !came && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		s.drain()
+		body, came = s.take(route, seq)
+	}
+	return body, came
+}
+
 func (d delivery) is(route, seq int32) bool {
 	return d.err == nil && d.route == route && (d.seq == seq || seq == anySeq)
 }

@@ -21,18 +21,10 @@ serve() {
 
 # check LABEL SIDE FLAGS…: each check of a player of that side.
 check() {
-  local label=$1 side=$2 line count=0
+  local label=$1 side=$2
   shift 2
   timeout 60 "${player_of[$side]}" --address="$address" --check=echo "$@" >"$work/player.out" 2>"$work/player.log"
-  local code=$?
-  while read -r line; do
-    case $line in
-      "PASS "*) pass "$label: ${line#PASS }" ;;
-      "FAIL "*) fail "$label: $(cut -d : -f 1 <<<"${line#FAIL }")" "$(cut -d : -f 2- <<<"$line")" ;;
-    esac
-    count=$((count + 1))
-  done <"$work/player.out"
-  if ((count == 0 || code > 1)); then fail "$label: player" "exit code $code, $(tail -n 3 "$work/player.log")"; fi
+  report "$label" $? "$work/player.out" "$work/player.log"
 }
 
 # meet LABEL PLAYER ECHO FLAGS…: with the same flags, but for those in $player_flags and $echo_flags.

@@ -10,12 +10,8 @@ import (
 	"github.com/dobyte/due/v2/packet"
 )
 
-// What an echo server is asked. A check opens connections of its own; wanted says whether it is one for this server.
-var echoChecks = []struct {
-	name   string
-	run    func(*player) error
-	wanted func(*player) bool
-}{
+// What an echo server is asked.
+var echoChecks = []check{
 	{"sizes", onOne(sizes), nil},
 	{"limits of route and seq", onOne(limits), nil},
 	{"heartbeats", onOne(heartbeats), nil},

@@ -48,7 +48,7 @@ ask --send='1:7:hello' --expect='2:8:hello' >/dev/null
 expect 0 $? "exit code after what was expected"
 expect $'route=2 seq=8 hello\nplayer: answer 1 is not route=1 seq=7 hello' "$(ask --send='1:7:hello' --expect='1:7:hello')" "after what was not"
 expect 'player: --send: "hello" is not ROUTE:SEQ:TEXT' "$(ask --send=hello)" "--send=hello"
-expect 'player: check is "gatee", not echo (flag --check)' "$(ask --check=gatee)" "--check=gatee"
+expect 'player: check is "gatee", not echo or game (flag --check)' "$(ask --check=gatee)" "--check=gatee"
 
 tests/interop/echo --route_bytes=3 >"$TEST_TMPDIR/bad.out" 2>&1
 expect 1 $? "exit code with --route_bytes=3"

@@ -4,16 +4,21 @@
 //   bazel run //tests/interop:player -- --address=127.0.0.1:3553 --check=echo
 #include <fmt/format.h>
 
+#include <atomic>
 #include <charconv>
 #include <cstdio>
+#include <map>
+#include <thread>
 
 #include "core/async.h"
+#include "core/mutex.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "due/cluster/kcp_flags.h"
 #include "due/cluster/packet_flags.h"
 #include "micro/service.h"
 #include "tests/interop/echo_checks.h"
+#include "tests/interop/game_checks.h"
 
 namespace {
 
@@ -73,30 +78,87 @@ Task<absl::Status> Send(Context ctx, const Player& player, std::vector<Received>
   co_return status;
 }
 
-absl::StatusOr<const std::vector<PlayerCheck>*> ChecksFor(std::string_view server) {
-  if (server == "echo") return &interop::EchoChecks();
+struct Suite {
+  const std::vector<PlayerCheck>& checks;
+  size_t at_once;  // of them
+};
+
+// The checks of a game mostly wait for what is not to come.
+absl::StatusOr<Suite> SuiteFor(std::string_view server) {
+  if (server == "echo") return Suite{interop::EchoChecks(), 1};
+  if (server == "game") return Suite{interop::GameChecks(), 8};
   return absl::InvalidArgumentError(
-      fmt::format("check is \"{}\", not echo (flag --check)", server));
+      fmt::format("check is \"{}\", not echo or game (flag --check)", server));
 }
 
-// Each with a player of its own, which ends here and not on a loop's thread.
-absl::StatusOr<bool> RunChecks(const Settings& settings) {
-  ASSIGN_OR_RETURN(const std::vector<PlayerCheck>* checks, ChecksFor(settings.check));
-  bool passed = true;
-  for (const PlayerCheck& check : *checks) {
-    if (!settings.only.empty() && check.name != settings.only) continue;
-    if (check.wanted != nullptr && !check.wanted(settings.options)) continue;
-    ASSIGN_OR_RETURN(const std::unique_ptr<Player> player, Player::New(settings.options));
-    const absl::Status status = micro::BlockOn(check.run(Context(), *player));
+// With a player of its own, which ends here and not on a loop's thread.
+absl::Status RunCheck(const PlayerCheck& check, const PlayerOptions& options) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<Player> player, Player::New(options));
+  return micro::BlockOn(check.run(Context(), *player));
+}
+
+// Prints the results in the order of the checks.
+class Results {
+ public:
+  explicit Results(std::vector<PlayerCheck> checks) : checks_(std::move(checks)) {}
+
+  // A check that nobody has begun; null: there is none.
+  const PlayerCheck* Begin() {
+    const size_t next = begun_.fetch_add(1);
+    return next < checks_.size() ? &checks_[next] : nullptr;
+  }
+
+  void End(const PlayerCheck& check, absl::Status status) {
+    micro::MutexLock lock(mutex_);
+    passed_ &= status.ok();
+    ended_[&check] = std::move(status);
+    for (; printed_ < checks_.size(); ++printed_) {
+      const auto found = ended_.find(&checks_[printed_]);
+      if (found == ended_.end()) break;
+      Print(checks_[printed_].name, found->second);
+    }
+  }
+
+  bool passed() const {
+    micro::MutexLock lock(mutex_);
+    return passed_;
+  }
+
+ private:
+  static void Print(const std::string& name, const absl::Status& status) {
     if (status.ok()) {
-      std::printf("PASS %s\n", check.name.c_str());
+      std::printf("PASS %s\n", name.c_str());
     } else {
-      std::printf("FAIL %s: %s\n", check.name.c_str(), std::string(status.message()).c_str());
+      std::printf("FAIL %s: %s\n", name.c_str(), std::string(status.message()).c_str());
     }
     std::fflush(stdout);
-    passed &= status.ok();
   }
-  return passed;
+
+  const std::vector<PlayerCheck> checks_;
+  std::atomic<size_t> begun_ = 0;
+  mutable micro::Mutex mutex_;
+  std::map<const PlayerCheck*, absl::Status> ended_ ABSL_GUARDED_BY(mutex_);
+  size_t printed_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool passed_ ABSL_GUARDED_BY(mutex_) = true;
+};
+
+absl::StatusOr<bool> RunChecks(const Settings& settings) {
+  ASSIGN_OR_RETURN(const Suite suite, SuiteFor(settings.check));
+  std::vector<PlayerCheck> chosen;
+  for (const PlayerCheck& check : suite.checks) {
+    if (!settings.only.empty() && check.name != settings.only) continue;
+    if (check.wanted == nullptr || check.wanted(settings.options)) chosen.push_back(check);
+  }
+  Results results(std::move(chosen));
+  std::vector<std::jthread> threads;
+  for (size_t i = 0; i < suite.at_once; ++i) {
+    threads.emplace_back([&] {
+      while (const PlayerCheck* const check = results.Begin())
+        results.End(*check, RunCheck(*check, settings.options));
+    });
+  }
+  threads.clear();
+  return results.passed();
 }
 
 absl::StatusOr<bool> Run(Settings& settings) {
@@ -128,12 +190,18 @@ int main(int argc, char** argv) {
        {"tls_ca", &client.ca_file, "PEM file; TLS with this authority"},
        {"tls_server_name", &client.server_name, "that the certificate bears; empty: the host"},
        {"heartbeat", &client.heartbeat_interval, "between heartbeats; 0s: none"},
-       {"check", &settings.check, "what the server is: echo; its checks are run"},
+       {"check", &settings.check,
+        "what the server is: echo, or game: a gate before nodes with the contract's routes; its "
+        "checks are run"},
        {"only", &settings.only, "the one check that is run"},
        {"packets", &options.packets, "checks: to be sent with some on their way"},
        {"connections", &options.connections, "checks: at once"},
        {"cap", &options.cap, "checks: what a packet may hold behind its size; 0: any"},
        {"shift", &options.shift, "checks: that the echo adds to route and seq of each answer"},
+       {"other_address", &options.other_address, "game: host:port of a second gate"},
+       {"nodes", &options.nodes, "game: how many there are"},
+       {"due_gate", &options.due_gate, "game: the gates are due's own, with its known defects"},
+       {"due_node", &options.due_node, "game: the nodes are due's own, with its known defects"},
        {"send", &settings.send, "ROUTE:SEQ:TEXT;…"},
        {"expect", &settings.expect, "the answers: ROUTE:SEQ:TEXT;…"}});
   auto flags = micro::NewService(std::move(program));

@@ -22,11 +22,7 @@ InboxPtr InboxOf(due::Conn& conn) { return std::any_cast<InboxPtr>(conn.attr().G
 // As much of a text as a line of output bears.
 std::string_view Begin(std::string_view text) { return text.substr(0, 40); }
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<Player>> Player::New(PlayerOptions options) {
-  ASSIGN_OR_RETURN(const due::Packer packer, due::Packer::New(options.client.packet));
-  std::unique_ptr<Player> player(new Player(std::move(options), packer));
+due::Hooks InboxHooks() {
   due::Hooks hooks;
   hooks.on_connect = [](due::Conn& conn) {
     conn.attr().Set("inbox", std::make_shared<Link::Inbox>(kInbox));
@@ -38,12 +34,27 @@ absl::StatusOr<std::unique_ptr<Player>> Player::New(PlayerOptions options) {
     InboxOf(conn)->Close(absl::UnavailableError(
         fmt::format("the connection has ended, cause: {}", due::NameOf(cause))));
   };
-  ASSIGN_OR_RETURN(player->client_, due::Client::New(player->options_.client, std::move(hooks)));
+  return hooks;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Player>> Player::New(PlayerOptions options) {
+  ASSIGN_OR_RETURN(const due::Packer packer, due::Packer::New(options.client.packet));
+  std::unique_ptr<Player> player(new Player(std::move(options), packer));
+  due::ClientOptions client = player->options_.client;
+  ASSIGN_OR_RETURN(player->client_, due::Client::New(client, InboxHooks()));
+  client.address = player->options_.other_address;
+  if (client.address.empty()) return player;
+  ASSIGN_OR_RETURN(player->other_, due::Client::New(client, InboxHooks()));
   return player;
 }
 
-Task<absl::StatusOr<Link>> Player::Dial(Context ctx) const {
-  CO_ASSIGN_OR_RETURN(std::shared_ptr<due::Conn> conn, co_await client_->Dial(ctx));
+Task<absl::StatusOr<Link>> Player::Dial(Context ctx) const { return DialBy(ctx, *client_); }
+Task<absl::StatusOr<Link>> Player::DialOther(Context ctx) const { return DialBy(ctx, *other_); }
+
+Task<absl::StatusOr<Link>> Player::DialBy(Context ctx, due::Client& client) const {
+  CO_ASSIGN_OR_RETURN(std::shared_ptr<due::Conn> conn, co_await client.Dial(ctx));
   InboxPtr inbox = InboxOf(*conn);
   co_return Link(std::move(conn), std::move(inbox), packer_, options_.shift);
 }

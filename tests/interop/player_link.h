@@ -27,6 +27,12 @@ struct PlayerOptions {
   int connections = 50;  // at once
   int cap = 0;           // of the server: what a packet may hold behind its size; 0: none is known
   int shift = 0;         // that an echo adds to route and seq of each answer
+
+  // Of a game's cluster.
+  std::string other_address = {};  // of a second gate, over the same network; empty: there is none
+  int nodes = 1;
+  bool due_gate = false;  // these are due's own, whose known defects are not held against them
+  bool due_node = false;
 };
 
 // What a packet said.
@@ -80,13 +86,18 @@ class Player {
 
   micro::Task<absl::StatusOr<Link>> Dial(micro::Context ctx) const;
 
+  // To other_address, which there is.
+  micro::Task<absl::StatusOr<Link>> DialOther(micro::Context ctx) const;
+
  private:
   Player(PlayerOptions options, const due::Packer& packer)
       : options_(std::move(options)), packer_(packer) {}
 
+  micro::Task<absl::StatusOr<Link>> DialBy(micro::Context ctx, due::Client& client) const;
+
   PlayerOptions options_;
   due::Packer packer_;
-  std::unique_ptr<due::Client> client_;
+  std::unique_ptr<due::Client> client_, other_;  // the other is null without an address
 };
 
 }  // namespace interop

@@ -26,7 +26,8 @@ class NodeLinks {
 
   // `self` is who asks; `name` is the node's, and empty of what is none. The others outlive it.
   NodeLinks(LinkClientOptions self, std::string name, const Packer& packer, CachedLocator& locator,
-            micro::net::Loops& loops = micro::net::Loops::Default());
+            micro::net::Loops& loops = micro::net::Loops::Default(),
+            Dispatch dispatch = Dispatch::kRandom);
 
   const std::string& nid() const { return nid_; }
   const std::string& name() const { return name_; }
@@ -54,7 +55,7 @@ class NodeLinks {
   CachedLocator& locator_;
   LinkPool gate_links_, node_links_;
   micro::Published<Gates> gates_;
-  NodeTable nodes_{Dispatch::kRandom, node_links_};
+  NodeTable nodes_;
 };
 
 // Those of a registry's instances whose endpoint is a link's.

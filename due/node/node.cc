@@ -28,10 +28,10 @@ constexpr absl::Duration kLook = absl::Milliseconds(50);  // at who is left, whi
 
 // What runs. What stands further down uses what stands above, and ends before it.
 struct Node::Parts {
-  Parts(Cluster& cluster, const NodeOptions& options, Instance instance, const Router& router,
-        const EventHandlers& events)
+  Parts(Cluster& cluster, const NodeOptions& options, Dispatch dispatch, Instance instance,
+        const Router& router, const EventHandlers& events)
       : loops(static_cast<size_t>(options.threads)),
-        links(options.links, options.name, cluster.packer(), cluster.locator(), loops),
+        links(options.links, options.name, cluster.packer(), cluster.locator(), loops, dispatch),
         dispatcher({.state = [this] { return membership.state(); },
                     .set_state = [this](link::State state) { membership.SetState(state); },
                     .request_timeout = options.request_timeout},
@@ -70,6 +70,8 @@ std::vector<micro::Flag> Node::Flags() {
   return Prefixed(
       {{"id", &options_.id, "of the node; empty: a random one"},
        {"name", &options_.name, "of the node; a user is bound to one of a name"},
+       {"dispatch", &options_.dispatch,
+        "of what it sends to nodes without state: random, rr or wrr"},
        {"weight", &options_.weight, "where gates dispatch by weight"},
        {"link", &options_.link.address, "host:port for gates; port 0: a free one"},
        {"advertise", &options_.advertise, "host or host:port that gates reach it by"},
@@ -119,7 +121,8 @@ Instance Node::ToInstance() const {
 // Registered last: gates are known by then, and what they send finds its handler.
 Task<absl::Status> Node::Start(Context ctx) {
   CO_RETURN_IF_ERROR(Check());
-  parts_ = std::make_unique<Parts>(cluster_, options_, ToInstance(), router_, events_);
+  CO_ASSIGN_OR_RETURN(const Dispatch dispatch, ParseDispatch(options_.dispatch));
+  parts_ = std::make_unique<Parts>(cluster_, options_, dispatch, ToInstance(), router_, events_);
   Parts& parts = *parts_;
   CO_RETURN_IF_ERROR(co_await parts.bindings.Start(ctx));
   CO_RETURN_IF_ERROR(co_await parts.gates.Start(ctx));

@@ -36,6 +36,8 @@ struct NodeOptions {
   std::string name = "node";  // users are bound to one node of a name. --name
   int weight = 1;             // where gates dispatch by weight. --weight
 
+  std::string dispatch = "random";  // of what it sends to nodes: random, rr or wrr. --dispatch
+
   // What gates and nodes reach it by: --link is its address; due's addr.
   LinkServerOptions link = {};
   std::string advertise = {};  // host or host:port of it; empty: of its address. --advertise

@@ -3,7 +3,7 @@
 # `PASS name` or `FAIL name: why` a line each and for each suite `SUITE: N passed, N failed`; exit code 1 when a check failed.
 # Runs from any directory.
 #
-#   tests/interop/run.sh [SUITE…]       contract, due, gomicro, grpc; all of them without an argument
+#   tests/interop/run.sh [SUITE…]       contract, due, game, gomicro, grpc; all of them without an argument
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 

@@ -291,18 +291,3 @@ func stays(l *link) error {
 	}
 	return nil
 }
-
-func silent(p *player) error {
-	l, err := p.dial()
-	if err != nil {
-		return err
-	}
-	defer l.close()
-	if err := l.ask(message{1, 0, "the last word"}); err != nil {
-		return err
-	}
-	if l.session != nil {
-		time.Sleep(4 * p.heartbeat) // nothing tells when
-	}
-	return errors.Join(l.ends(), p.stillServes())
-}

@@ -2,7 +2,7 @@
 # Go are due's own gate and node (../due); with DUE_SOURCE=DIR, a working copy of due's repository at v2.5.8, its networks, registry and
 # locator are, too; over KCP these now and then lose a packet, see the README.
 
-build //tests/services:serve
+build //tests/services:serve //tests/interop:gate //tests/interop:node //tests/interop:player
 if [[ -z "${DUE_SOURCE:-}" ]]; then
   build_go tests/interop/due ./player ./gate ./node
 elif go_folder=$(tests/interop/due/build.sh --source="$DUE_SOURCE" 2>"$work/go.log"); then
@@ -15,7 +15,10 @@ fi
 declare -A gate_of=([go]="$work/gate --drain=1s")
 declare -A node_of=([go]="$work/node --drain=1s")
 declare -A player_of=([go]="$work/player")
-declare -A as_gate=([go]=--due_gate) as_node=([go]=--due_node)
+declare -A as_gate=([go]=--due_gate [cpp]=) as_node=([go]=--due_node [cpp]=)
+cpp=(--registry=consul --locator=redis --shutdown_max_wait_time=1s --server_address=127.0.0.1:0)
+gate_of[cpp]="$binaries/tests/interop/gate ${cpp[*]}"
+node_of[cpp]="$binaries/tests/interop/node ${cpp[*]}"
 export DUE_ETC=$work # where due looks for configuration
 networks=(tcp ws kcp)
 

@@ -11,6 +11,10 @@ using micro::Clock;
 
 namespace {
 
+// How long a connection's requests hold up the loop's others, and after how many that is looked at.
+constexpr absl::Duration kTurn = absl::Microseconds(200);
+constexpr int kLook = 16;
+
 // Of a number that one thread writes.
 void Count(std::atomic<int64_t>& number) {
   number.store(number.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
@@ -84,9 +88,14 @@ void LinkConnection::Start() {
 }
 
 std::optional<LinkEnd> LinkConnection::OnBytes(std::string_view& bytes) {
-  while (!is_ending_ && !stream_->is_ended()) {
+  const absl::Time began = Clock::Real().Now();
+  for (int taken = 1; !is_ending_ && !stream_->is_ended(); ++taken) {
     if (IsFull()) {
       stream_->Pause();
+      return std::nullopt;
+    }
+    if (taken % kLook == 0 && Clock::Real().Now() - began > kTurn) {
+      stream_->Again();
       return std::nullopt;
     }
     const auto frame = link::Take(bytes, options_->frame_bytes);

@@ -58,6 +58,7 @@ void LinkStream::Read() {
                   self->Advance();
                   if (self->is_ended()) return;
                   self->MakeRoom(count);
+                  if (self->is_advance_due_) return;
                   if (!self->is_paused_ || self->is_finishing_) self->Read();
                 });
 }
@@ -81,11 +82,17 @@ void LinkStream::Advance() {
 
 void LinkStream::Resume() {
   is_paused_ = false;
+  Again();
+}
+
+void LinkStream::Again() {
+  if (std::exchange(is_advance_due_, true)) return;
   turn_->loop().Post([self = shared_from_this()] {
+    self->is_advance_due_ = false;
     if (self->is_ended() || self->is_paused_) return;
     self->Advance();
     // What lies where the kernel writes to must stay.
-    if (self->is_ended() || self->is_reading_) return;
+    if (self->is_ended() || self->is_reading_ || self->is_advance_due_) return;
     self->MakeRoom(0);
     if (!self->is_paused_) self->Read();
   });

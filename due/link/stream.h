@@ -70,8 +70,9 @@ class LinkStream final : public micro::net::Turn::Writer,
   bool is_paused() const { return is_paused_; }
   void Resume();
 
-  // OnBytes is called for what is there, and nothing new.
-  void Again() { Resume(); }
+  // OnBytes is called for what is there, once the loop's other connections have had their turn; not
+  // inside of it, and nothing is read before.
+  void Again();
 
   // Writes what waits, tells the peer that nothing more comes, and ends with kLocal soon. What
   // comes is not heeded any more.
@@ -110,7 +111,8 @@ class LinkStream final : public micro::net::Turn::Writer,
   std::unique_ptr<char[]> space_;  // what was read and is not taken: from begin_ to end_
   size_t capacity_ = 0, begin_ = 0, end_ = 0;
   absl::Time heard_;
-  bool has_heard_ = false, is_reading_ = false, is_delivering_ = false, is_paused_ = false;
+  bool has_heard_ = false, is_reading_ = false, is_delivering_ = false, is_paused_ = false,
+       is_advance_due_ = false;
 
   std::string waiting_, writing_;
   size_t written_ = 0;  // of writing_: taken by the kernel, or just offered to it

@@ -141,6 +141,7 @@ CrowdProcess::CrowdProcess(const std::vector<const GameMember*>& gates,
   EXPECT_TRUE(line.starts_with("ready players=")) << line << program_.Log();
   began_ = absl::Now();
   players_ = std::atoi(line.c_str() + std::min(line.size(), line.find('=') + 1));
+  EXPECT_GE(AwaitWellSecond(), 0) << program_.Log();
 }
 
 // The one that has begun; the first is 1.
@@ -159,19 +160,23 @@ CrowdProcess::Counts CrowdProcess::ReadSecond(int second) {
 
 CrowdProcess::Counts CrowdProcess::NextSecond() { return ReadSecond(SecondNow() + 1); }
 
-bool CrowdProcess::IsWellAgain(std::string_view after) {
+// How many went by before it; negative: it did not come.
+int CrowdProcess::AwaitWellSecond() {
   const int first = SecondNow() + 1;
   for (int second = first; second < first + kPatience; ++second) {
     Counts now = ReadSecond(second);
-    const bool is_well = now["answered"] > 0 && now["lost_echo"] == 0 &&
-                         now["lost_stateful"] == 0 && now["logins_again"] == 0 &&
-                         now["longest_gap_ms"] < 1000;
-    if (!is_well) continue;
-    std::printf("%.*s: well %d s after the first second\n", static_cast<int>(after.size()),
-                after.data(), second - first);
-    return true;
+    if (now["answered"] > 0 && now["lost_echo"] == 0 && now["lost_stateful"] == 0 &&
+        now["logins_again"] == 0 && now["longest_gap_ms"] < 1000)
+      return second - first;
   }
-  return false;
+  return -1;
+}
+
+bool CrowdProcess::IsWellAgain(std::string_view after) {
+  const int seconds = AwaitWellSecond();
+  std::printf("%.*s: well again %d s after\n", static_cast<int>(after.size()), after.data(),
+              seconds);
+  return seconds >= 0;
 }
 
 CrowdProcess::Counts CrowdProcess::Finish() {

@@ -74,7 +74,7 @@ class CrowdProcess {
  public:
   using Counts = std::map<std::string, int64_t>;  // by name: "sent" …
 
-  // Returns when all are in.
+  // Returns when all are in and have played for a while.
   explicit CrowdProcess(const std::vector<const GameMember*>& gates,
                         const std::vector<std::string>& flags = {});
 
@@ -93,6 +93,7 @@ class CrowdProcess {
  private:
   int SecondNow() const;
   Counts ReadSecond(int second);
+  int AwaitWellSecond();
 
   int players_ = 0;
   absl::Time began_;

@@ -14,8 +14,7 @@ fi
 # By side. due's own wait for players who stay, and have defects that the checks make allowance for.
 declare -A gate_of=([go]="$work/gate --drain=1s")
 declare -A node_of=([go]="$work/node --drain=1s")
-declare -A player_of=([go]="$work/player")
-declare -A as_gate=([go]=--due_gate [cpp]=) as_node=([go]=--due_node [cpp]=)
+declare -A player_of=([go]="$work/player" [cpp]="$binaries/tests/interop/player")
 cpp=(--registry=consul --locator=redis --shutdown_max_wait_time=1s --server_address=127.0.0.1:0)
 gate_of[cpp]="$binaries/tests/interop/gate ${cpp[*]}"
 node_of[cpp]="$binaries/tests/interop/node ${cpp[*]}"
@@ -33,22 +32,25 @@ member() {
   members+=("$pid")
 }
 
-# begin GATE NODE FLAGS…: Consul, which so knows of nobody else, $nodes nodes and $gates gates for each network, with $member_flags as well and a
-# prefix in Redis that nobody else has. They start together, as Consul takes up to 10 s to find each alive.
+# begin FLAGS…: Consul, which so knows of nobody else, a node of each side in $nodes and for each network a gate of each side in $gates, with
+# $member_flags as well and a prefix in Redis that nobody else has. They start together, as Consul takes up to 10 s to find Go's alive.
 begin() {
-  local gate=$1 node=$2 network i
-  shift 2
+  local side network i
+  members=()
   member consul "$binaries/tests/services/serve" consul || return
-  consul=$pid members=()
   cluster=(--registry_address="$(server_address consul)" --locator_address="$(server_address redis)" --locator_prefix="$label")
-  # shellcheck disable=SC2086
-  for ((i = 1; i <= nodes; i++)); do
-    member "node$i" ${node_of[$node]} --id="node$i" --link=127.0.0.1:0 "${cluster[@]}" "${member_flags[@]}" "$@" || return
+  i=0
+  for side in $nodes; do
+    i=$((i + 1))
+    # shellcheck disable=SC2086
+    member "node$i" ${node_of[$side]} --id="node$i" --link=127.0.0.1:0 "${cluster[@]}" "${member_flags[@]}" "$@" || return
   done
   for network in "${networks[@]}"; do
-    for ((i = 1; i <= gates; i++)); do
+    i=0
+    for side in $gates; do
+      i=$((i + 1))
       # shellcheck disable=SC2086
-      member "$network$i" ${gate_of[$gate]} --id="$network$i" --network="$network" --listen=127.0.0.1:0 --link=127.0.0.1:0 \
+      member "$network$i" ${gate_of[$side]} --id="$network$i" --network="$network" --listen=127.0.0.1:0 --link=127.0.0.1:0 \
         "${cluster[@]}" "${member_flags[@]}" "$@" || return
     done
   done
@@ -59,25 +61,25 @@ server_address() { sed -n "s/^ready $1 \([^ ]*\).*/\1/p" "$work/$1.log"; }
 
 # play NETWORK FLAGS…: a player of side $player, once one has seen that the gates have found the nodes, and these them.
 play() {
-  local network=$1 there output
+  local network=$1 there
   shift
-  there=(--check=game --network="$network" --address="$(ready_word "$work/${network}1.log" addr)" --nodes="$nodes" "$@")
-  if ((gates > 1)); then there+=(--other_address="$(ready_word "$work/${network}2.log" addr)"); fi
+  there=(--check=game --network="$network" --address="$(ready_word "$work/${network}1.log" addr)" --nodes="$(wc -w <<<"$nodes")" "$@")
+  if [[ "$gates" == *" "* ]]; then there+=(--other_address="$(ready_word "$work/${network}2.log" addr)"); fi
   # KCP as it is untuned waits for most packets.
   if [[ "$network" == kcp ]]; then there+=(--packets=100 --connections=10); fi
-  if ! output=$(timeout 60 "$work/player" "${there[@]}" --only=ready); then
-    echo "$output"
-    return 1
-  fi
+  timeout 60 "$work/player" "${there[@]}" --only=ready || return
+  if [[ "$gates" == *go* ]]; then there+=(--due_gate); fi
+  if [[ "$nodes" == *go* ]]; then there+=(--due_node); fi
   # shellcheck disable=SC2086
-  timeout 60 ${player_of[$player]} "${there[@]}" ${as_gate[$gate]} ${as_node[$node]}
+  timeout 60 ${player_of[$player]} "${there[@]}"
 }
 
-# topology LABEL PLAYER GATE NODE FLAGS…: a player for each network at once, with $nodes nodes and $gates gates.
+# topology LABEL PLAYER GATES NODES FLAGS…: a player for each network at once. Gates and nodes are words, a side each: "cpp go" are one of
+# ours and one of due's.
 topology() {
-  local label="$1, $2->$3->$4" player=$2 gate=$3 node=$4 network i cluster consul= members=() players=() code
+  local label="$1, $2->${3/ /+}->${4/ /+}" player=$2 gates=$3 nodes=$4 network i cluster members players=() code
   shift 4
-  if begin "$gate" "$node" "$@"; then
+  if begin "$@"; then
     for network in "${networks[@]}"; do
       play "$network" "$@" >"$work/player-$network.out" 2>"$work/player-$network.log" &
       players+=($!)
@@ -88,14 +90,13 @@ topology() {
     done
     $also
   fi
-  # All at once, as due's take three seconds each.
-  for i in "${members[@]}"; do kill -TERM "$i"; done
-  for i in "${members[@]}"; do
+  kill -TERM "${members[@]:1}"
+  for i in "${members[@]:1}"; do
     wait "$i"
     code=$?
     ((code == 0)) || fail "$label: SIGTERM" "exit code $code"
   done
-  [[ -z "$consul" ]] || end_by_sigterm "$consul"
+  end_by_sigterm "${members[0]}"
 }
 
 launch "$work/redis.log" "$binaries/tests/services/serve" redis || {
@@ -117,10 +118,23 @@ notices_one_gate() {
   fi
 }
 
-nodes=1 gates=1 member_flags=() also=notices_one_gate
+member_flags=() also=notices_one_gate
 topology "one node" go go go
-nodes=2 gates=2 member_flags=(--dispatch=rr) also=
-topology "two nodes, two gates" go go go
-topology "4 bytes each, little endian" go go go --route_bytes=4 --seq_bytes=4 --byte_order=little --heartbeat_time
+member_flags=(--dispatch=rr) also=
+# Each with two gates and two nodes: the sides by themselves, and both in one game.
+for sides in "go/cpp/cpp" "go/cpp/go" "go/go/cpp" "cpp/go/go" "cpp/cpp/cpp" "go/go/go"; do
+  IFS=/ read -r player gate node <<<"$sides"
+  topology "two of each" "$player" "$gate $gate" "$node $node"
+done
+topology "both sides" go "cpp go" "go cpp"
+topology "both sides" cpp "go cpp" "cpp go"
+# Packets otherwise.
+for options in "--route_bytes=4 --seq_bytes=4 --byte_order=little --heartbeat_time" "--route_bytes=1 --seq_bytes=1" "--route_bytes=2 --seq_bytes=0"; do
+  for sides in "go/cpp/cpp" "go/cpp/go" "go/go/cpp" "cpp/go/go"; do
+    IFS=/ read -r player gate node <<<"$sides"
+    # shellcheck disable=SC2086
+    topology "$options" "$player" "$gate" "$node" $options
+  done
+done
 
 end_by_sigterm "$redis"

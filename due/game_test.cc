@@ -1,4 +1,6 @@
 // Whole games in one process: clusters with gates, nodes and meshes, and players over TCP.
+#include <google/protobuf/wrappers.pb.h>
+
 #include <array>
 #include <map>
 #include <optional>
@@ -479,6 +481,43 @@ TEST_F(GameTest, HandlersContextsTellThePlayerAndEnd) {
   EXPECT_EQ(Ask(player, 9, "", 9), "0 g1 ends");
   Login(player, "7");
   EXPECT_EQ(Ask(player, 9, "", 9), "7 g1 ends");
+}
+
+// Turns bytes around, and knows its own by a mark.
+class Rot final : public Encryptor {
+ public:
+  absl::StatusOr<std::string> Encrypt(std::string_view text) const override {
+    return "!" + std::string(text.rbegin(), text.rend());
+  }
+  absl::StatusOr<std::string> Decrypt(std::string_view text) const override {
+    if (!text.starts_with('!')) return absl::InvalidArgumentError("not encrypted");
+    return std::string(text.rbegin(), text.rend() - 1);
+  }
+};
+
+TEST_F(GameTest, HandlersReadAndWriteMessagesOfTheNodesCodec) {
+  for (const bool is_encrypted : {false, true}) {
+    NodeOptions options{.codec = "json"};
+    if (is_encrypted) options.encryptor = std::make_shared<Rot>();
+    NodeProcess node("n1", absl::ZeroDuration(), std::move(options));
+    node.node.router().Add(9, [](Context, Request& request) -> Task<absl::Status> {
+      google::protobuf::StringValue name;
+      CO_RETURN_IF_ERROR(request.Parse(name));
+      name.set_value("Hello " + name.value());
+      co_return request.Respond(name);
+    });
+    ASSERT_THAT(node.Start(), IsOk());
+    GateProcess gate("g1");
+    Meet({&node}, 1);
+    BlockingSocket player = Dial(gate);
+    if (is_encrypted) {
+      EXPECT_EQ(Ask(player, 9, "!\"nhoJ\"", 13), "!\"nhoJ olleH\"");
+    } else {
+      EXPECT_EQ(Ask(player, 9, "\"John\"", 12), "\"Hello John\"");
+    }
+    ASSERT_THAT(player.Write(Packet(9, "{{{")), IsOk());
+    EXPECT_TRUE(Eventually([&] { return node.node.counts().handled.failed == 1; }));
+  }
 }
 
 TEST_F(GameTest, APlayersRequestsComeOneBehindTheOtherAndOthersDoNotWait) {

@@ -24,6 +24,7 @@
 #include "due/cluster/cluster.h"
 #include "due/link/client.h"
 #include "due/link/server.h"
+#include "due/node/bodies.h"
 #include "due/node/event.h"
 #include "due/node/proxy.h"
 #include "due/node/router.h"
@@ -44,6 +45,10 @@ struct NodeOptions {
 
   // Our links to gates and nodes. Kind and id are ours.
   LinkClientOptions links = {};
+
+  // What Request::Parse and Respond read and write messages with: proto or json. --codec
+  std::string codec = "proto";
+  std::shared_ptr<const Encryptor> encryptor = nullptr;  // of players' messages; null: as they are
 
   // Handlers begin on as many threads, those of one connection on one. due has 1, which handlers
   // that share what is not locked rely on. --threads

@@ -6,7 +6,7 @@
 //   const Routes& here = routes.Read();                       // not even a reference count, until this thread reads the next Published
 //   routes.Store(std::make_shared<const Routes>(...));
 //
-// Load and Store may be called from any thread. (std::atomic<std::shared_ptr> of libstdc++ 12 spins
+// Load and Store may be called from any thread. No thread keeps a value beyond the Published's end. (std::atomic<std::shared_ptr> of libstdc++ 12 spins
 // on a lock that tsan cannot see.)
 #pragma once
 
@@ -22,7 +22,7 @@ namespace internal {
 
 // What one thread remembers of one Published.
 struct PublishedRow {
-  uint64_t id = 0;
+  std::atomic<uint64_t> id = 0;  // 0: of none
   uint64_t version = 0;
   std::shared_ptr<const void> value;
 };
@@ -32,6 +32,9 @@ uint64_t NewPublishedId();
 // This thread's row for `id`; an old one is given up when the thread reads more than a few.
 PublishedRow& RowOf(uint64_t id);
 
+// Empties the rows of all threads for `id`, which nobody reads any more.
+void ForgetRows(uint64_t id);
+
 }  // namespace internal
 
 template <class T>
@@ -39,6 +42,7 @@ class Published {
  public:
   explicit Published(std::shared_ptr<const T> value = std::make_shared<const T>())
       : value_(std::move(value)) {}
+  ~Published() { internal::ForgetRows(id_); }
   Published(const Published&) = delete;
   Published& operator=(const Published&) = delete;
 

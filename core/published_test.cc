@@ -45,6 +45,35 @@ TEST(Published, ThreadsReadWhileOneStores) {
   for (std::thread& reader : readers) reader.join();
 }
 
+TEST(Published, NoThreadKeepsAValueBeyondItsEnd) {
+  for (int round = 0; round < 200; ++round) {
+    const auto counted = std::make_shared<const int>(7);
+    std::atomic<int> have_read = 0;
+    std::atomic<bool> over = false;
+    std::vector<std::thread> readers;
+    auto first = std::make_unique<Published<std::shared_ptr<const int>>>(
+        std::make_shared<const std::shared_ptr<const int>>(counted));
+    for (int i = 0; i < 3; ++i) {
+      readers.emplace_back([&, i] {
+        EXPECT_EQ(*first->Read(), 7);
+        ++have_read;
+        if (i == 0) return;  // ends meanwhile
+        std::vector<std::unique_ptr<Published<int>>> others;
+        while (!over && i == 1) {  // reads so many others that it forgets the first meanwhile
+          others.push_back(std::make_unique<Published<int>>(std::make_shared<const int>(1)));
+          EXPECT_EQ(others.back()->Read(), 1);
+        }
+        while (!over) std::this_thread::yield();
+      });
+    }
+    while (have_read < 3) std::this_thread::yield();
+    first.reset();
+    EXPECT_EQ(counted.use_count(), 1);
+    over = true;
+    for (std::thread& reader : readers) reader.join();
+  }
+}
+
 // As an object of static life does that is destroyed after the main thread's own.
 TEST(Published, IsReadByWhatAThreadDestroysLast) {
   static Published<int> number(std::make_shared<const int>(7));

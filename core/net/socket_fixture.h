@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <future>
@@ -23,6 +24,7 @@
 
 namespace micro::net {
 
+inline constexpr size_t kMostRead = 64 << 10;
 inline constexpr absl::Duration kLong = absl::Minutes(1);  // no healthy run needs it
 
 // Runs `work` on the loop and waits for it.
@@ -45,7 +47,7 @@ class BlockingSocket {
     if (socket_ != nullptr) Destroy();
   }
 
-  std::future<absl::StatusOr<std::string>> StartRead(size_t size = 64 << 10) {
+  std::future<absl::StatusOr<std::string>> StartRead(size_t size = kMostRead) {
     auto result = std::make_shared<std::promise<absl::StatusOr<std::string>>>();
     auto buffer = std::make_shared<std::string>(size, '\0');
     OnLoop(*loop_, [&] {
@@ -58,10 +60,11 @@ class BlockingSocket {
   }
   absl::StatusOr<std::string> Read() { return StartRead().get(); }
 
+  // So many bytes, and no more.
   absl::StatusOr<std::string> ReadAll(size_t size) {
     std::string all;
     while (all.size() < size) {
-      absl::StatusOr<std::string> part = Read();
+      absl::StatusOr<std::string> part = StartRead(std::min(size - all.size(), kMostRead)).get();
       if (!part.ok()) return part.status();
       all += *part;
     }

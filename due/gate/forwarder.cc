@@ -96,7 +96,9 @@ void Forwarder::Trigger(link::Event event, int64_t cid, int64_t uid) {
 }
 
 Forwarder::Counts Forwarder::counts() const {
-  Counts counts{.delivered = delivered_, .triggered = triggered_};
+  Counts counts{.known_nodes = static_cast<int64_t>(nodes_.Load()->nodes().size()),
+                .delivered = delivered_,
+                .triggered = triggered_};
   for (size_t i = 0; i < kForwardDrops; ++i) counts.dropped[i] = dropped_[i];
   return counts;
 }

@@ -24,6 +24,7 @@ namespace due {
 class Forwarder {
  public:
   struct Counts {
+    int64_t known_nodes = 0;
     int64_t delivered = 0, triggered = 0;
     std::array<int64_t, kForwardDrops> dropped = {};  // by ForwardDrop
   };

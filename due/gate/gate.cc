@@ -164,6 +164,7 @@ GateCounts Gate::counts() const {
   return {.network = parts_->players->counts(),
           .users = parts_->sessions.Count(SessionKind::kUser),
           .channels = parts_->sessions.channels(),
+          .known_nodes = forward.known_nodes,
           .delivered = forward.delivered,
           .triggered = forward.triggered,
           .dropped = forward.dropped,

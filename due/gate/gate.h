@@ -57,6 +57,7 @@ struct GateCounts {
   Counts network;                                   // connections and packets of players
   int64_t users = 0;                                // bound now
   int64_t channels = 0;                             // now
+  int64_t known_nodes = 0;                          // now, of the registry
   int64_t delivered = 0;                            // packets, to nodes
   int64_t triggered = 0;                            // events, to nodes
   std::array<int64_t, kForwardDrops> dropped = {};  // packets of players, by ForwardDrop
@@ -73,6 +74,7 @@ class Gate final : public Component {
 
   // From the cluster's start on.
   const std::string& id() const { return options_.id; }
+  const std::string& network() const { return options_.network.network; }
   int port() const;       // of the players
   int link_port() const;  // of the nodes
   link::State state() const;

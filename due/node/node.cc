@@ -28,10 +28,11 @@ constexpr absl::Duration kLook = absl::Milliseconds(50);  // at who is left, whi
 
 // What runs. What stands further down uses what stands above, and ends before it.
 struct Node::Parts {
-  Parts(Cluster& cluster, const NodeOptions& options, Instance instance, const Router& router,
-        const EventHandlers& events)
+  Parts(Cluster& cluster, const NodeOptions& options, Dispatch dispatch, Bodies bodies,
+        Instance instance, const Router& router, const EventHandlers& events)
       : loops(static_cast<size_t>(options.threads)),
-        links(options.links, options.name, cluster.packer(), cluster.locator(), loops),
+        links(options.links, options.name, cluster.packer(), cluster.locator(), loops, dispatch,
+              std::make_shared<const Bodies>(std::move(bodies))),
         dispatcher({.state = [this] { return membership.state(); },
                     .set_state = [this](link::State state) { membership.SetState(state); },
                     .request_timeout = options.request_timeout},
@@ -70,11 +71,14 @@ std::vector<micro::Flag> Node::Flags() {
   return Prefixed(
       {{"id", &options_.id, "of the node; empty: a random one"},
        {"name", &options_.name, "of the node; a user is bound to one of a name"},
+       {"dispatch", &options_.dispatch,
+        "of what it sends to nodes without state: random, rr or wrr"},
        {"weight", &options_.weight, "where gates dispatch by weight"},
        {"link", &options_.link.address, "host:port for gates; port 0: a free one"},
        {"advertise", &options_.advertise, "host or host:port that gates reach it by"},
        {"conn_num", &options_.links.conn_num, "connections to each gate and node"},
        {"call_timeout", &options_.links.call_timeout, "of what gates are asked"},
+       {"codec", &options_.codec, "of messages: a plugin"},
        {"threads", &options_.threads, "that handlers begin on"},
        {"request_timeout", &options_.request_timeout, "of a handler's context; 0s: without end"}},
       options_.flag_prefix, "node");
@@ -119,7 +123,10 @@ Instance Node::ToInstance() const {
 // Registered last: gates are known by then, and what they send finds its handler.
 Task<absl::Status> Node::Start(Context ctx) {
   CO_RETURN_IF_ERROR(Check());
-  parts_ = std::make_unique<Parts>(cluster_, options_, ToInstance(), router_, events_);
+  CO_ASSIGN_OR_RETURN(const Dispatch dispatch, ParseDispatch(options_.dispatch));
+  CO_ASSIGN_OR_RETURN(Bodies bodies, Bodies::New(options_.codec, options_.encryptor));
+  parts_ = std::make_unique<Parts>(cluster_, options_, dispatch, std::move(bodies), ToInstance(),
+                                   router_, events_);
   Parts& parts = *parts_;
   CO_RETURN_IF_ERROR(co_await parts.bindings.Start(ctx));
   CO_RETURN_IF_ERROR(co_await parts.gates.Start(ctx));

@@ -24,6 +24,7 @@
 #include "due/cluster/cluster.h"
 #include "due/link/client.h"
 #include "due/link/server.h"
+#include "due/node/bodies.h"
 #include "due/node/event.h"
 #include "due/node/proxy.h"
 #include "due/node/router.h"
@@ -36,12 +37,18 @@ struct NodeOptions {
   std::string name = "node";  // users are bound to one node of a name. --name
   int weight = 1;             // where gates dispatch by weight. --weight
 
+  std::string dispatch = "random";  // of what it sends to nodes: random, rr or wrr. --dispatch
+
   // What gates and nodes reach it by: --link is its address; due's addr.
   LinkServerOptions link = {};
   std::string advertise = {};  // host or host:port of it; empty: of its address. --advertise
 
   // Our links to gates and nodes. Kind and id are ours.
   LinkClientOptions links = {};
+
+  // What Request::Parse and Respond read and write messages with: proto or json. --codec
+  std::string codec = "proto";
+  std::shared_ptr<const Encryptor> encryptor = nullptr;  // of players' messages; null: as they are
 
   // Handlers begin on as many threads, those of one connection on one. due has 1, which handlers
   // that share what is not locked rely on. --threads

@@ -355,6 +355,11 @@ Task<absl::Status> Proxy::UnbindNode(Context ctx, int64_t uid, std::string name,
   co_return unbound.status();
 }
 
+absl::StatusOr<std::string> Proxy::Write(const google::protobuf::Message& message) const {
+  if (links_->bodies() == nullptr) return absl::FailedPreconditionError("there is no codec");
+  return links_->bodies()->Write(message, /*is_players=*/true);
+}
+
 std::vector<std::string> Proxy::gates() const {
   std::vector<std::string> ids;
   const auto gates = links_->gates();

@@ -29,6 +29,10 @@
 #include "due/locate/locator.h"
 #include "due/packet/packer.h"
 
+namespace google::protobuf {
+class Message;
+}
+
 namespace due {
 
 class NodeLinks;
@@ -121,6 +125,10 @@ class Proxy {
                                      std::string nid = {}) const;
   micro::Task<absl::Status> UnbindNode(micro::Context ctx, int64_t uid, std::string name = {},
                                        std::string nid = {}) const;
+
+  // A message's body in the node's codec (NodeOptions::codec), encrypted where it encrypts: for
+  // players, not for nodes. FAILED_PRECONDITION: there is no codec; the encryptor's errors.
+  absl::StatusOr<std::string> Write(const google::protobuf::Message& message) const;
 
   // The ids of the gates and nodes that are known now, in no order.
   std::vector<std::string> gates() const;

@@ -15,6 +15,10 @@
 #include "due/node/proxy.h"
 #include "due/packet/packer.h"
 
+namespace google::protobuf {
+class Message;
+}
+
 namespace due {
 
 class LinkClient;
@@ -45,6 +49,11 @@ class Request {
   // FAILED_PRECONDITION: it is from a node; UNAVAILABLE: its gate is not known, or cannot be reached;
   // the errors of Packer::Pack.
   absl::Status Respond(std::string_view body) const;
+
+  // The body as a message of the node's codec (NodeOptions::codec), and an answer in it. The errors
+  // are also those of Bodies::Read; FAILED_PRECONDITION: there is no codec.
+  absl::Status Parse(google::protobuf::Message& message) const;
+  absl::Status Respond(const google::protobuf::Message& message) const;
 
   // Another message to the same connection.
   absl::Status Reply(const Message& message) const;

@@ -20,7 +20,8 @@ figures 18 tests/bench/http_rpc_client_cost --rounds=1 --seconds=0.1
 figures 6 tests/bench/http_rpc_cost --rounds=1 --seconds=0.1
 figures 36 tests/bench/rpc_wire_bench --rounds=1 --seconds=0.1 --go=
 figures 12 tests/bench/policy_bench --seconds=1 --rate=50
-figures 81 tests/bench/gate_bench --rounds=1 --seconds=0.1 --idle=50 --broadcast=50 --go=
+figures 81 tests/bench/gate_bench --only=edge --rounds=1 --seconds=0.1 --idle=50 --broadcast=50 --go=
+figures 40 tests/bench/gate_bench --only=cluster --rounds=1 --seconds=0.1 --go=
 figures 18 tests/bench/link_cost --seconds=0.1
 figures 5 tests/bench/gate_soak --connections=50 --seconds=2
 figures 14 tests/bench/discovery_bench --rounds=1 --go=

@@ -1,15 +1,15 @@
 // The game's edge beside what is below it: an echo of due's packets by our server, by a bare epoll
 // loop, and by Go on due's own packet package, each pinned to one core, the load to the other; rounds
 // interleaved in one run. Prints messages/s, p50, p99 and the server's CPU µs per message, ratios, and
-// the memory of idle connections; each number also as `figure NAME VALUE UNIT`.
+// the memory of idle connections. Then the same through a gate and a node: ours, due's own, and a bare
+// pair. Each number also as `figure NAME VALUE UNIT`.
 //
 //   bazel run -c opt //tests/bench:gate_bench [-- --rounds=5 --seconds=1 --idle=15000 --broadcast=10000
-//       --go=PROGRAM]
+//       --only=edge|cluster --go=PROGRAM]
 //
-// PROGRAM is `echo` of tests/interop/due, "" leaves Go out; under `bazel run` it is built where it is
-// not named.
+// PROGRAM is `echo` of tests/interop/due, with `gate` and `node` beside it; "" leaves Go out. Under
+// `bazel run` they are built where it is not named.
 #include <fmt/format.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,31 +24,12 @@
 #include "due/packet/packer.h"
 #include "tests/bench/child.h"
 #include "tests/bench/figure.h"
+#include "tests/bench/gate_cluster.h"
 #include "tests/bench/gate_load.h"
+#include "tests/bench/gate_run.h"
 
 namespace bench {
 namespace {
-
-// The cores that servers and loads are pinned to: two of those that this process may use.
-struct Cores {
-  std::string server = "0", load = "0";
-};
-
-const Cores& PinnedTo() {
-  static const Cores& cores = *new Cores([] {
-    Cores found;
-    cpu_set_t usable;
-    sched_getaffinity(0, sizeof(usable), &usable);
-    int count = 0;
-    for (int core = 0; core < CPU_SETSIZE && count < 2; ++core) {
-      if (CPU_ISSET(core, &usable))
-        (count++ == 0 ? found.server : found.load) = std::to_string(core);
-    }
-    if (count < 2) found.load = found.server;
-    return found;
-  }());
-  return cores;
-}
 
 int Serve(const std::string& network) {
   auto server = due::Server::Listen(
@@ -97,100 +78,6 @@ int ServeBroadcasts(int body) {
   return 0;
 }
 
-std::string Self() {
-  char path[4096];
-  const ssize_t size = readlink("/proc/self/exe", path, sizeof(path));
-  return {path, static_cast<size_t>(std::max<ssize_t>(size, 0))};
-}
-
-Child Pinned(const std::string& core, const std::string& program,
-             const std::vector<std::string>& arguments) {
-  std::vector<std::string> all = {"-c", core, program};
-  all.insert(all.end(), arguments.begin(), arguments.end());
-  return Child("/usr/bin/taskset", all);
-}
-
-// A server that runs.
-struct Peer {
-  Child child;
-  int port = 0;
-};
-
-struct Sample {
-  double rate, p50_us, p99_us, cpu_us;
-};
-
-struct Shape {
-  std::string name;
-  int connections, window, body;
-};
-
-std::vector<std::string> LoadArguments(const std::string& role, const std::string& network,
-                                       int port, int connections) {
-  return {role, "--network=" + network, fmt::format("--port={}", port),
-          fmt::format("--connections={}", connections)};
-}
-
-Sample Measure(const Peer& peer, const std::string& network, const Shape& shape, double seconds) {
-  std::vector<std::string> arguments = LoadArguments("load", network, peer.port, shape.connections);
-  arguments.push_back(fmt::format("--window={}", shape.window));
-  arguments.push_back(fmt::format("--body={}", shape.body));
-  arguments.push_back(fmt::format("--seconds={}", seconds));
-  Child load = Pinned(PinnedTo().load, Self(), arguments);
-  if (load.Line() != "connected") std::exit(1);
-  const double before = peer.child.CpuSeconds();
-  load.Say("\n");
-  const std::string line = load.LineAfter("measured");
-  const double after = peer.child.CpuSeconds();
-  double messages = 0, measured = 0, p50 = 0, p99 = 0, all = 0;
-  if (std::sscanf(line.c_str(), "%lf %lf %lf %lf %lf", &messages, &measured, &p50, &p99, &all) != 5)
-    std::exit(1);
-  return {messages / measured, p50 / 1e3, p99 / 1e3, (after - before) * 1e6 / all};
-}
-
-using Samples = std::map<std::string, std::vector<Sample>>;  // by server
-
-double MedianOf(const std::vector<Sample>& samples, double Sample::* member) {
-  std::vector<double> values;
-  for (const Sample& sample : samples) values.push_back(sample.*member);
-  return Median(std::move(values));
-}
-
-// Of runs that were side by side.
-double Ratio(const std::vector<Sample>& over, const std::vector<Sample>& under) {
-  std::vector<double> values;
-  for (size_t i = 0; i < over.size(); ++i) values.push_back(over[i].cpu_us / under[i].cpu_us);
-  return Median(std::move(values));
-}
-
-void Print(const Shape& shape, const Samples& samples) {
-  for (const auto& [name, all] : samples) {
-    const Sample m = {MedianOf(all, &Sample::rate), MedianOf(all, &Sample::p50_us),
-                      MedianOf(all, &Sample::p99_us), MedianOf(all, &Sample::cpu_us)};
-    std::printf("%-14s %-10s %10.0f %9.1f %9.1f %9.2f\n", shape.name.c_str(), name.c_str(), m.rate,
-                m.p50_us, m.p99_us, m.cpu_us);
-    const std::string figure = "gate." + shape.name + "." + name;
-    PrintFigure(figure + ".rate", m.rate, "messages/s");
-    PrintFigure(figure + ".p50", m.p50_us, "us");
-    PrintFigure(figure + ".p99", m.p99_us, "us");
-    PrintFigure(figure + ".server_cpu", m.cpu_us, "us/message");
-  }
-  const auto ratio = [&](const std::string& over, const std::string& under) {
-    if (!samples.contains(over) || !samples.contains(under)) return;
-    const double value = Ratio(samples.at(over), samples.at(under));
-    std::printf("%-14s %s takes %.2f x the CPU of %s\n", shape.name.c_str(), over.c_str(), value,
-                under.c_str());
-    PrintFigure(fmt::format("gate.{}.ratio.{}_{}", shape.name, over, under), value, "x");
-  };
-  ratio("tcp", "epoll");
-  ratio("ws", "tcp");
-  ratio("kcp", "tcp");
-  ratio("go-tcp", "tcp");
-  ratio("go-ws", "ws");
-  ratio("go-kcp", "kcp");
-  std::fflush(stdout);
-}
-
 void MeasureMemory(const std::string& name, const Peer& peer, const std::string& network,
                    int connections) {
   const double before = peer.child.ResidentKiB();
@@ -203,14 +90,6 @@ void MeasureMemory(const std::string& name, const Peer& peer, const std::string&
               connections);
   PrintFigure("gate.idle." + name + ".memory", each, "KiB/connection");
   std::fflush(stdout);
-}
-
-Peer Start(const std::string& program, const std::vector<std::string>& arguments) {
-  Peer peer{Pinned(PinnedTo().server, program, arguments)};
-  const std::string ready = peer.child.LineAfter("ready");
-  const size_t colon = ready.find(':', ready.find("addr="));
-  peer.port = std::atoi(ready.c_str() + colon + 1);
-  return peer;
 }
 
 // One packet to many connections: ours beside a bare call for each.
@@ -227,8 +106,8 @@ void MeasureBroadcasts(int connections, int rounds) {
     return (peers.at(name).child.CpuSeconds() - before) * 1e6 / connections;
   };
   for (const std::string name : {"bare", "ours"}) {
-    peers.emplace(
-        name, Start(Self(), {name + "-broadcast", fmt::format("--connections={}", connections)}));
+    peers.emplace(name, Start(PinnedTo().server, Self(),
+                              {name + "-broadcast", fmt::format("--connections={}", connections)}));
     holders.push_back(Pinned(PinnedTo().load, Self(),
                              LoadArguments("hold", "tcp", peers.at(name).port, connections)));
     if (holders.back().Line() != "connected") std::exit(1);
@@ -248,7 +127,7 @@ void MeasureBroadcasts(int connections, int rounds) {
 }
 
 struct Settings {
-  std::string go = "unnamed";
+  std::string go = "unnamed", only;
   int rounds = 5, idle = 15000, broadcast = 10000;
   double seconds = 1;
 };
@@ -258,13 +137,14 @@ std::string NetworkOf(const std::string& name) {
   return name == "epoll" ? "tcp" : name.substr(name.rfind('-') + 1);
 }
 
-int RunRounds(const Settings& settings) {
+void RunRounds(const Settings& settings) {
   const auto start = [&](const std::string& name) {
     const std::string network = NetworkOf(name);
-    if (name == "epoll") return Start(Self(), {name});
-    if (name == network) return Start(Self(), {"ours", "--network=" + network});
-    return Start(settings.go, {"--network=" + network, "--listen=127.0.0.1:0", "--heartbeat=0s",
-                               "--kcp_no_delay=1,10,2,1", "--kcp_window=256,256"});
+    if (name == "epoll") return Start(PinnedTo().server, Self(), {name});
+    if (name == network) return Start(PinnedTo().server, Self(), {"ours", "--network=" + network});
+    return Start(PinnedTo().server, settings.go,
+                 {"--network=" + network, "--listen=127.0.0.1:0", "--heartbeat=0s",
+                  "--kcp_no_delay=1,10,2,1", "--kcp_window=256,256"});
   };
   std::vector<std::string> names = {"epoll", "tcp", "ws", "kcp"};
   if (!settings.go.empty()) {
@@ -285,10 +165,17 @@ int RunRounds(const Settings& settings) {
       std::vector<std::string> order = names;
       if (round % 2 == 1) std::reverse(order.begin(), order.end());
       for (const std::string& name : order) {
-        samples[name].push_back(Measure(peers.at(name), NetworkOf(name), shape, settings.seconds));
+        samples[name].push_back(Measure({&peers.at(name).child}, peers.at(name).port,
+                                        NetworkOf(name), shape, settings.seconds));
       }
     }
-    Print(shape, samples);
+    Print("gate", shape, samples,
+          {{"tcp", "epoll"},
+           {"ws", "tcp"},
+           {"kcp", "tcp"},
+           {"go-tcp", "tcp"},
+           {"go-ws", "ws"},
+           {"go-kcp", "kcp"}});
   }
   peers.clear();
   for (const std::string& name : names) {
@@ -297,13 +184,12 @@ int RunRounds(const Settings& settings) {
     MeasureMemory(name, fresh, NetworkOf(name), settings.idle);
   }
   if (settings.broadcast > 0) MeasureBroadcasts(settings.broadcast, settings.rounds);
-  return 0;
 }
 
 int Main(int argc, char** argv) {
   Settings settings;
   GateLoad load;
-  std::string role;
+  std::string role, consul, redis;
   const auto text = [](const char* argument, std::string_view name, std::string* value) {
     const std::string_view given = argument;
     if (!given.starts_with(name)) return false;
@@ -319,7 +205,9 @@ int Main(int argc, char** argv) {
         std::sscanf(argv[i], "--connections=%d", &load.connections) == 1 ||
         std::sscanf(argv[i], "--window=%d", &load.window) == 1 ||
         std::sscanf(argv[i], "--body=%d", &load.body) == 1 ||
-        text(argv[i], "--network=", &load.network) || text(argv[i], "--go=", &settings.go)) {
+        text(argv[i], "--network=", &load.network) || text(argv[i], "--go=", &settings.go) ||
+        text(argv[i], "--only=", &settings.only) || text(argv[i], "--consul=", &consul) ||
+        text(argv[i], "--redis=", &redis)) {
       continue;
     }
     if (i == 1 && argv[i][0] != '-') {
@@ -328,11 +216,15 @@ int Main(int argc, char** argv) {
     }
     std::fprintf(stderr,
                  "gate_bench: unknown argument %s; known: --rounds=N --seconds=S --idle=N "
-                 "--broadcast=N --go=PROGRAM\n",
+                 "--broadcast=N --only=edge|cluster --go=PROGRAM\n",
                  argv[i]);
     return 1;
   }
   if (role == "ours") return Serve(load.network);
+  if (role == "our-gate") return ServeOurGate(consul, redis);
+  if (role == "our-node") return ServeOurNode(consul, redis);
+  if (role == "bare-gate") RunBareGate(load.port);
+  if (role == "bare-node") RunBareNode();
   if (role == "epoll") RunBareEcho();
   if (role == "ours-broadcast") return ServeBroadcasts(load.body);
   if (role == "bare-broadcast") RunBareBroadcast(load);
@@ -342,7 +234,11 @@ int Main(int argc, char** argv) {
   settings.seconds = load.seconds;
   settings.rounds = std::max(settings.rounds, 1);
   if (settings.go == "unnamed") settings.go = GoProgram("due", "echo");
-  return RunRounds(settings);
+  if (settings.only != "cluster") RunRounds(settings);
+  if (settings.only == "edge") return 0;
+  return RunClusters({.go_folder = settings.go.substr(0, settings.go.find_last_of('/') + 1),
+                      .rounds = settings.rounds,
+                      .seconds = settings.seconds});
 }
 
 }  // namespace

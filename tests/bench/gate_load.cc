@@ -1,9 +1,6 @@
 #include "tests/bench/gate_load.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -17,43 +14,15 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/bench/loopback.h"
 #include "tests/bench/meter.h"
 
 namespace bench {
 namespace {
 
-constexpr size_t kRead = 64 << 10;
-
-[[noreturn]] void Fail(const char* what) {
-  std::perror(what);
-  std::exit(1);
-}
-
-sockaddr_in Loopback(int port) {
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  return address;
-}
-
-void Send(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t sent = send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (sent < 0 && errno == EAGAIN) continue;  // the window is small: there is room soon
-    if (sent < 0) Fail("send");
-    bytes.remove_prefix(static_cast<size_t>(sent));
-  }
-}
-
 // An open connection; of WebSocket once it is one.
 int Connect(const GateLoad& load) {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  const sockaddr_in address = Loopback(load.port);
-  if (fd < 0 || connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0)
-    Fail("connect");
-  const int on = 1;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  const int fd = bench::Connect(load.port);
   if (load.network == "ws") {
     Send(fd,
          "GET / HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -97,20 +66,6 @@ Form FormOf(const GateLoad& load) {
   }
   request.append(4, '\0');  // a mask that changes nothing; the server applies it all the same
   return {request + packet, 6 + more + kHead, 2 + more + kHead, 2 + more + packet.size()};
-}
-
-// A listener on a free port, which is printed.
-int Listen() {
-  const int listener = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address = Loopback(0);
-  socklen_t length = sizeof(address);
-  if (bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0 ||
-      listen(listener, 65535) != 0 ||
-      getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length) != 0)
-    Fail("listen");
-  std::printf("ready addr=127.0.0.1:%d\n", ntohs(address.sin_port));
-  std::fflush(stdout);
-  return listener;
 }
 
 class Connection {
@@ -215,61 +170,12 @@ void RunBareBroadcast(const GateLoad& load) {
   std::vector<int> peers;
   for (int i = 0; i < load.connections; ++i) {
     peers.push_back(accept4(listener, nullptr, nullptr, SOCK_NONBLOCK));
-    const int on = 1;
-    setsockopt(peers.back(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    SetNoDelay(peers.back());
   }
   while (getchar() != EOF) {
     for (const int fd : peers) Send(fd, packet);
     std::printf("done bare\n");
     std::fflush(stdout);
-  }
-}
-
-void RunBareEcho() {
-  const int listener = Listen();
-  struct Peer {
-    int fd;
-    std::string part;
-  };
-  const int events = epoll_create1(0);
-  epoll_event accepting = {.events = EPOLLIN, .data = {.ptr = nullptr}};
-  epoll_ctl(events, EPOLL_CTL_ADD, listener, &accepting);
-  const auto buffer = std::make_unique<char[]>(kRead);
-  while (true) {
-    epoll_event ready[256];
-    const int count = epoll_wait(events, ready, 256, -1);
-    for (int i = 0; i < count; ++i) {
-      if (ready[i].data.ptr == nullptr) {
-        const int fd = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK);
-        const int on = 1;
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        epoll_event event = {.events = EPOLLIN, .data = {.ptr = new Peer{fd, {}}}};
-        epoll_ctl(events, EPOLL_CTL_ADD, fd, &event);
-        continue;
-      }
-      auto* const peer = static_cast<Peer*>(ready[i].data.ptr);
-      const ssize_t got = recv(peer->fd, buffer.get(), kRead, 0);
-      if (got <= 0) {
-        close(peer->fd);
-        delete peer;
-        continue;
-      }
-      std::string_view in(buffer.get(), static_cast<size_t>(got));
-      if (!peer->part.empty()) {
-        peer->part += in;
-        in = peer->part;
-      }
-      size_t whole = 0;
-      while (in.size() - whole >= 4) {
-        uint32_t size = 0;
-        std::memcpy(&size, in.data() + whole, 4);
-        size = ntohl(size);
-        if (in.size() - whole - 4 < size) break;
-        whole += 4 + size;
-      }
-      Send(peer->fd, in.substr(0, whole));
-      peer->part = std::string(in.substr(whole));
-    }
   }
 }
 

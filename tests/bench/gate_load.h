@@ -40,6 +40,11 @@ void RunBareBroadcast(const GateLoad& load);
 
 // Echoes packets over TCP with epoll, a read and a write for all that a read has brought: prints
 // `ready addr=…`, and waits to be killed.
-void RunBareEcho();
+[[noreturn]] void RunBareEcho();
+
+// A gate and a node of the same kind, one connection between them: each prints `ready addr=…`, and
+// ends with the other.
+[[noreturn]] void RunBareNode();
+[[noreturn]] void RunBareGate(int node_port);
 
 }  // namespace bench

@@ -36,6 +36,9 @@ std::string GameRoom::Mark(std::string_view text) const { return fmt::format("{}
 Task<absl::StatusOr<GameLink*>> GameRoom::Connect(Context ctx, bool to_other_gate) {
   CO_ASSIGN_OR_RETURN(Link link,
                       co_await (to_other_gate ? player_.DialOther(ctx) : player_.Dial(ctx)));
+  // due's own servers read before their gate has the connection: an answer that is faster is lost.
+  if (player_.options().due_gate)
+    CO_RETURN_IF_ERROR(co_await micro::Sleep(ctx, absl::Milliseconds(100)));
   co_return &links_.emplace_back(std::move(link), player_, mark_);
 }
 

@@ -96,5 +96,19 @@ end_by_sigterm() {
   wait "$1"
 }
 
+# report LABEL EXIT_CODE OUTPUT LOG: what a program of checks said of each, `PASS name` or `FAIL name: why` a line. A code that says otherwise
+# is a failure, too.
+report() {
+  local line count=0 before=$failed
+  while read -r line; do
+    case $line in
+      "PASS "*) pass "$1: ${line#PASS }" ;;
+      "FAIL "*) fail "$1: $(cut -d : -f 1 <<<"${line#FAIL }")" "$(cut -d : -f 2- <<<"$line")" ;;
+    esac
+    count=$((count + 1))
+  done <"$3"
+  if ((count == 0 || $2 > 1 || ($2 == 1 && failed == before))); then fail "$1: player" "exit code $2, $(tail -n 3 "$4")"; fi
+}
+
 # ready_word LOG NAME: what follows NAME= in the line that begins with "ready ".
 ready_word() { sed -nE "s/^ready .*\b$2=([^ ]+).*/\1/p" "$1" | head -n 1; }

@@ -10,12 +10,8 @@ import (
 	"github.com/dobyte/due/v2/packet"
 )
 
-// What an echo server is asked. A check opens connections of its own; wanted says whether it is one for this server.
-var echoChecks = []struct {
-	name   string
-	run    func(*player) error
-	wanted func(*player) bool
-}{
+// What an echo server is asked.
+var echoChecks = []check{
 	{"sizes", onOne(sizes), nil},
 	{"limits of route and seq", onOne(limits), nil},
 	{"heartbeats", onOne(heartbeats), nil},
@@ -294,19 +290,4 @@ func stays(l *link) error {
 		}
 	}
 	return nil
-}
-
-func silent(p *player) error {
-	l, err := p.dial()
-	if err != nil {
-		return err
-	}
-	defer l.close()
-	if err := l.ask(message{1, 0, "the last word"}); err != nil {
-		return err
-	}
-	if l.session != nil {
-		time.Sleep(4 * p.heartbeat) // nothing tells when
-	}
-	return errors.Join(l.ends(), p.stillServes())
 }

@@ -36,6 +36,21 @@ func (p *player) stillServes() error {
 	return onOne(func(*link) error { return nil })(p)
 }
 
+func silent(p *player) error {
+	l, err := p.dial()
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	if err := l.ask(message{1, 0, "the last word"}); err != nil {
+		return err
+	}
+	if l.session != nil {
+		time.Sleep(4 * p.heartbeat) // nothing tells when
+	}
+	return errors.Join(l.ends(), p.stillServes())
+}
+
 // largest is a packet that just may be.
 func largest(l *link) error {
 	sent := l.sized(make([]byte, l.limit))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/dobyte/due/v2/packet"
@@ -18,9 +19,13 @@ import (
 
 const patience = 10 * time.Second // for anything that is to come
 
-// A player is a client of one server, with as many connections as the checks want.
+// A player is a client of one server, or of a cluster's gates, with as many connections as the checks want.
 type player struct {
 	network, address, fec string
+	otherAddress          string        // of a second gate, or ""
+	nodes                 int           // in the cluster
+	dueGate, dueNode      bool          // these are due's own
+	users                 *atomic.Int64 // the last that was used
 	authority, serverName string
 	packets               *wire.Packets
 	tuning                *wire.KCP
@@ -122,6 +127,11 @@ func (l *link) write(data []byte) error {
 // read waits for the next packet, which is not empty.
 func (l *link) read() ([]byte, error) {
 	l.stream.SetReadDeadline(time.Now().Add(patience))
+	return l.receive()
+}
+
+// receive is read without an end to its patience.
+func (l *link) receive() ([]byte, error) {
 	if l.socket == nil {
 		data, err := packet.ReadMessage(l.stream)
 		if err == nil && len(data) == 0 {

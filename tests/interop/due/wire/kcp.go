@@ -14,37 +14,41 @@ import (
 // KCP tunes sessions as due's configuration does: what is not set stays as kcp-go has it.
 type KCP struct {
 	noDelay, window         numbers
-	mtu                     int
-	ackNoDelay, delayWrites bool
-	rough                   int
+	MTU                     int
+	AckNoDelay, DelayWrites bool
+	Rough                   int // of so many datagrams one is lost, one comes twice and one late; 0: none
 }
+
+// NoDelay and Window are nil or as many numbers as kcp-go wants.
+func (k *KCP) NoDelay() []int { return k.noDelay.given }
+func (k *KCP) Window() []int  { return k.window.given }
 
 // KCPFlags are set once the flags are parsed.
 func KCPFlags() *KCP {
 	k := &KCP{noDelay: numbers{wanted: 4}, window: numbers{wanted: 2}}
 	flag.Var(&k.noDelay, "kcp_no_delay", "nodelay,interval,resend,nc: 1,10,2,1 is fast")
 	flag.Var(&k.window, "kcp_window", "send,receive: packets")
-	flag.IntVar(&k.mtu, "kcp_mtu", 0, "bytes of a datagram")
-	flag.BoolVar(&k.ackNoDelay, "kcp_ack_no_delay", false, "acknowledge at once")
-	flag.BoolVar(&k.delayWrites, "kcp_write_delay", false, "send at the next interval")
-	flag.IntVar(&k.rough, "rough", 0, "kcp: of so many datagrams one is lost, one comes twice and one late, at least 5; 0: none")
+	flag.IntVar(&k.MTU, "kcp_mtu", 0, "bytes of a datagram")
+	flag.BoolVar(&k.AckNoDelay, "kcp_ack_no_delay", false, "acknowledge at once")
+	flag.BoolVar(&k.DelayWrites, "kcp_write_delay", false, "send at the next interval")
+	flag.IntVar(&k.Rough, "rough", 0, "kcp: of so many datagrams one is lost, one comes twice and one late, at least 5; 0: none")
 	return k
 }
 
 // Listen and Dial are kcp-go's own, without encryption, but for a rough line.
 func (k *KCP) Listen(address string, data, parity int) (*kcp.Listener, error) {
-	if k.rough == 0 {
+	if k.Rough == 0 {
 		return kcp.ListenWithOptions(address, nil, data, parity)
 	}
 	conn, err := net.ListenPacket("udp", address)
 	if err != nil {
 		return nil, err
 	}
-	return kcp.ServeConn(nil, data, parity, &rough{PacketConn: conn, every: k.rough})
+	return kcp.ServeConn(nil, data, parity, &rough{PacketConn: conn, every: k.Rough})
 }
 
 func (k *KCP) Dial(address string, data, parity int) (*kcp.UDPSession, error) {
-	if k.rough == 0 {
+	if k.Rough == 0 {
 		return kcp.DialWithOptions(address, nil, data, parity)
 	}
 	peer, err := net.ResolveUDPAddr("udp", address)
@@ -55,23 +59,23 @@ func (k *KCP) Dial(address string, data, parity int) (*kcp.UDPSession, error) {
 	if err != nil {
 		return nil, err
 	}
-	return kcp.NewConn4(rand.Uint32(), peer, nil, data, parity, true, &rough{PacketConn: conn, every: k.rough})
+	return kcp.NewConn4(rand.Uint32(), peer, nil, data, parity, true, &rough{PacketConn: conn, every: k.Rough})
 }
 
 func (k *KCP) Tune(session *kcp.UDPSession) {
-	if k.mtu > 0 {
-		session.SetMtu(k.mtu)
+	if k.MTU > 0 {
+		session.SetMtu(k.MTU)
 	}
-	if n := k.noDelay.given; n != nil {
+	if n := k.NoDelay(); n != nil {
 		session.SetNoDelay(n[0], n[1], n[2], n[3])
 	}
-	if k.ackNoDelay {
+	if k.AckNoDelay {
 		session.SetACKNoDelay(true)
 	}
-	if k.delayWrites {
+	if k.DelayWrites {
 		session.SetWriteDelay(true)
 	}
-	if n := k.window.given; n != nil {
+	if n := k.Window(); n != nil {
 		session.SetWindowSize(n[0], n[1])
 	}
 }

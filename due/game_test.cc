@@ -2,6 +2,7 @@
 #include <google/protobuf/wrappers.pb.h>
 
 #include <array>
+#include <atomic>
 #include <map>
 #include <optional>
 #include <set>
@@ -537,6 +538,92 @@ TEST_F(GameTest, APlayersRequestsComeOneBehindTheOtherAndOthersDoNotWait) {
   open->TrySet(true);
   EXPECT_EQ(Receive(slow, 9, 6, 1), "waited");
   EXPECT_EQ(Receive(slow, 1, 6, 2), "behind");
+}
+
+// A room that players talk in.
+class Room : public Actor {
+ public:
+  Room() {
+    router().Add(20, [this](Context, Request& request) -> Task<absl::Status> {
+      EXPECT_FALSE(std::exchange(is_busy_, true)) << "one behind the other";
+      co_await micro::Offload([] {});
+      said_ += request.body();
+      is_busy_ = false;
+      co_return request.Respond(said_);
+    });
+    OnEvent(link::Event::kDisconnect, [this](Context, PlayerEvent) -> Task<absl::Status> {
+      ++left_;
+      co_return absl::OkStatus();
+    });
+  }
+  std::string said_;
+  std::atomic<int> left_ = 0;
+
+ private:
+  bool is_busy_ = false;
+};
+
+TEST_F(GameTest, PlayersShareActors) {
+  NodeProcess node("n1", absl::InfiniteDuration());
+  Actors& actors = node.node.actors();
+  const auto room = std::make_shared<Room>();
+  EXPECT_THAT(actors.Spawn("room", "7", room), IsOk());
+  EXPECT_THAT(actors.Spawn("room", "7", room), StatusIs(absl::StatusCode::kAlreadyExists));
+  EXPECT_THAT(actors.Spawn("bot", "1", std::make_shared<Actor>(), {.keeps_node = false}), IsOk());
+  node.node.router().Add(20, [](Context ctx, Request& request) -> Task<absl::Status> {
+    const absl::Status status = co_await request.Next(ctx);
+    co_return status.ok() ? status : request.Respond("no room");
+  });
+  node.node.router().Add(21, [&](Context, Request& request) -> Task<absl::Status> {
+    CO_RETURN_IF_ERROR(actors.Bind(request.uid(), "room", request.body()));
+    co_return request.Respond("in");
+  });
+  node.node.OnEvent(link::Event::kDisconnect,
+                    [&](Context ctx, PlayerEvent event) -> Task<absl::Status> {
+                      actors.Next(ctx, event);
+                      co_return absl::OkStatus();
+                    });
+  ASSERT_THAT(node.Start(), IsOk());
+  GateProcess gate("g1");
+  Meet({&node}, 1);
+  std::vector<BlockingSocket> players;
+  for (int i = 0; i < 4; ++i) {
+    players.push_back(Dial(gate));
+    EXPECT_EQ(Ask(players.back(), 20, "x", 7), "no room");  // nobody
+  }
+  for (size_t i = 0; i < 3; ++i) {
+    // Bound to the gate alone: the node's drain waits for the room.
+    ASSERT_THAT(BlockOn(node.node.proxy().BindGate(Context(), "g1", static_cast<int64_t>(i) + 1,
+                                                   static_cast<int64_t>(i) + 100)),
+                IsOk());
+    EXPECT_EQ(Ask(players[i], 21, "7", 2), "in");
+  }
+  EXPECT_EQ(Ask(players[3], 20, "x", 7), "no room");
+  for (int round = 0; round < 20; ++round) {
+    for (size_t i = 0; i < 3; ++i) ASSERT_THAT(players[i].Write(Packet(20, "a", 1)), IsOk());
+    size_t longest = 0;
+    for (size_t i = 0; i < 3; ++i) {
+      const std::string head = players[i].ReadAll(4).value();
+      const size_t rest = static_cast<uint8_t>(head[2]) << 8 | static_cast<uint8_t>(head[3]);
+      ASSERT_THAT(players[i].ReadAll(rest), IsOk());
+      longest = std::max(longest, rest - 5);
+    }
+    EXPECT_EQ(longest, static_cast<size_t>(3 * (round + 1)));
+  }
+  players.pop_back();
+  EXPECT_TRUE(Eventually([&] { return room->left_ == 1; }));
+  const auto length = [](Actor& actor) -> Task<absl::Status> {
+    EXPECT_EQ(dynamic_cast<Room&>(actor).said_.size(), 60u);
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(BlockOn(actors.Invoke(Context(), "room", "7", length)), IsOk());
+  EXPECT_THAT(BlockOn(actors.Invoke(Context(), "room", "8", length)),
+              StatusIs(absl::StatusCode::kNotFound));
+  std::thread stop([&] { node.Stop(); });
+  EXPECT_TRUE(Eventually([&] { return StateOf(gate, "node", "n1") == "hang"; }));
+  EXPECT_TRUE(actors.Kill("room", "7"));
+  EXPECT_FALSE(actors.Kill("room", "7"));
+  stop.join();
 }
 
 TEST_F(GameTest, WhatAPlayerSendsBehindAHandlerThatWaitsIsBounded) {

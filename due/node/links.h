@@ -18,6 +18,8 @@
 
 namespace due {
 
+class Actors;
+
 class NodeLinks {
  public:
   struct Gate {
@@ -35,6 +37,10 @@ class NodeLinks {
   const Packer& packer() const { return packer_; }
   CachedLocator& locator() const { return locator_; }
   const Bodies* bodies() const { return bodies_.get(); }  // null: messages are bytes alone
+
+  // Null: what is none has no actors. Set before there are requests.
+  Actors* actors() const { return actors_; }
+  void SetActors(Actors& actors) { actors_ = &actors; }
 
   // Those that there are from now on. Each by one thread at a time.
   void SetGates(const std::vector<Gate>& gates);
@@ -56,6 +62,7 @@ class NodeLinks {
   const Packer packer_;
   CachedLocator& locator_;
   const std::shared_ptr<const Bodies> bodies_;
+  Actors* actors_ = nullptr;
   LinkPool gate_links_, node_links_;
   micro::Published<Gates> gates_;
   NodeTable nodes_;

@@ -128,6 +128,7 @@ Task<absl::Status> Node::Start(Context ctx) {
   parts_ = std::make_unique<Parts>(cluster_, options_, dispatch, std::move(bodies), ToInstance(),
                                    router_, events_);
   Parts& parts = *parts_;
+  parts.links.SetActors(actors_);
   CO_RETURN_IF_ERROR(co_await parts.bindings.Start(ctx));
   CO_RETURN_IF_ERROR(co_await parts.gates.Start(ctx));
   CO_RETURN_IF_ERROR(co_await parts.nodes.Start(ctx));
@@ -146,7 +147,8 @@ Task<void> Node::Drain(Context ctx) {
   if (parts_ == nullptr) co_return;
   SetState(link::State::kHang);
   co_await parts_->membership.Told();
-  while (parts_->bindings.Count() > 0 || parts_->dispatcher.running() > 0) {
+  while (parts_->bindings.Count() > 0 || actors_.keeping() > 0 ||
+         parts_->dispatcher.running() > 0) {
     if (!(co_await Sleep(ctx, kLook)).ok()) break;
   }
 }
@@ -163,6 +165,7 @@ Task<absl::Status> Node::Stop(Context ctx) {
   const int cut = parts.dispatcher.running();
   parts.dispatcher.Cancel();
   co_await parts.dispatcher.Done();
+  co_await actors_.Done();
   co_await parts.links.Close(ctx);
   co_await parts.gates.Stop();
   co_await parts.nodes.Stop();

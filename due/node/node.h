@@ -13,7 +13,7 @@
 // Handlers are coroutines that begin on the node's one thread, in the order in which a player's
 // packets came. Their context says who the player is (request.h), so that services which a handler
 // calls know it, and ends with `request_timeout`. On its way down a node is in state "hang", and
-// waits for its users to be bound elsewhere (cluster.h); a node that comes back with the same id has
+// waits for its users to be bound elsewhere, and for its actors' end (cluster.h); a node that comes back with the same id has
 // them still. Mirrors due's node.Node (reference/due.md §4), in whose place it can stand.
 #pragma once
 
@@ -24,6 +24,7 @@
 #include "due/cluster/cluster.h"
 #include "due/link/client.h"
 #include "due/link/server.h"
+#include "due/node/actors.h"
 #include "due/node/bodies.h"
 #include "due/node/event.h"
 #include "due/node/proxy.h"
@@ -84,6 +85,9 @@ class Node final : public Component {
   Router& router() { return router_; }
   void OnEvent(link::Event event, EventHandler handler);
 
+  // What players share.
+  Actors& actors() { return actors_; }
+
   // From the cluster's start on.
   const std::string& id() const { return options_.id; }
   const std::string& name() const { return options_.name; }
@@ -112,6 +116,7 @@ class Node final : public Component {
   NodeOptions options_;
   Router router_;
   EventHandlers events_;
+  Actors actors_;
   std::unique_ptr<Parts> parts_;
 };
 

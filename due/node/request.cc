@@ -4,6 +4,7 @@
 
 #include "core/status_macros.h"
 #include "due/link/client.h"
+#include "due/node/actors.h"
 #include "due/node/links.h"
 
 namespace due {
@@ -89,6 +90,12 @@ Task<absl::Status> Request::UnbindNode(Context ctx) const {
 Task<absl::Status> Request::Disconnect(Context ctx, bool force) const {
   co_return co_await Ask(
       ctx, link::Disconnect{.kind = link::SessionKind::kConn, .target = cid_, .force = force});
+}
+
+Task<absl::Status> Request::Next(Context ctx) {
+  if (links_.actors() == nullptr)
+    co_return absl::FailedPreconditionError("illegal operation: there are no actors here");
+  co_return co_await links_.actors()->Next(std::move(ctx), *this);
 }
 
 Task<absl::StatusOr<std::string>> Request::GetIp(Context ctx) const {

@@ -74,6 +74,9 @@ class Request {
   // The address of the player: as Proxy::GetIp.
   micro::Task<absl::StatusOr<std::string>> GetIp(micro::Context ctx) const;
 
+  // Hands it to the user's actor (actors.h), and waits for what becomes of it. As Actors::Next.
+  micro::Task<absl::Status> Next(micro::Context ctx);
+
   // Reaches others.
   Proxy proxy() const { return Proxy(links_); }
 

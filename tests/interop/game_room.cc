@@ -44,6 +44,7 @@ Task<absl::StatusOr<GameLink*>> GameRoom::Connect(Context ctx, bool to_other_gat
 
 Task<absl::StatusOr<GameLink*>> GameRoom::Join(Context ctx, Who who) {
   CO_ASSIGN_OR_RETURN(GameLink* const joined, co_await Connect(ctx, who.at_other_gate));
+  if (options().due_gate) CO_RETURN_IF_ERROR(co_await joined->Knock(ctx));
   CO_RETURN_IF_ERROR(co_await joined->Echo(ctx, "here"));
   if (who.uid != 0) CO_RETURN_IF_ERROR(co_await joined->Bind(ctx, who.uid));
   co_return joined;

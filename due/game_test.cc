@@ -652,7 +652,7 @@ TEST_F(GameTest, WhatAPlayerSendsBehindAHandlerThatWaitsIsBounded) {
 TEST_F(GameTest, AServiceHasTheClustersFlags) {
   Cluster cluster;
   Node node(cluster, {.flag_prefix = "node_"});
-  Gate gate(cluster);
+  Gate gate(cluster, {.flag_prefix = ""});
   auto service = micro::NewService(cluster.AddTo({.name = "game", .handle_signals = false}));
   EXPECT_EQ(service->options().registry, "memory");
   ASSERT_THAT(service->Init({"--node_name=hall", "--listen=127.0.0.1:0", "--link=127.0.0.1:0",
@@ -671,7 +671,7 @@ TEST_F(GameTest, AServiceHasTheClustersFlags) {
 absl::Status StartWith(micro::ServiceOptions options, std::vector<std::string> flags) {
   Cluster cluster;
   Node node(cluster, {.flag_prefix = "node_"});
-  Gate gate(cluster, {.network = {.address = "127.0.0.1:0"}});
+  Gate gate(cluster, {.network = {.address = "127.0.0.1:0"}, .flag_prefix = ""});
   options.handle_signals = false;
   auto service = micro::NewService(cluster.AddTo(std::move(options)));
   flags.push_back("--server_address=127.0.0.1:0");
@@ -690,6 +690,55 @@ TEST_F(GameTest, WhatCannotWorkIsToldWithItsFlag) {
   EXPECT_THAT(StartWith({.name = "game"}, {"--route_bytes=3"}), says("route_bytes"));
   EXPECT_THAT(StartWith({.name = "game"}, {"--node_weight=0"}), says("weight"));
   EXPECT_THAT(StartWith({.name = "game"}, {"--kcp_no_delay=1,2"}), says("--kcp_no_delay"));
+}
+
+TEST_F(GameTest, ComponentsOfOneProcessHaveFlagsOfTheirOwn) {
+  Cluster cluster;
+  Node node(cluster, {.name = "hall"});
+  Gate gate(cluster);
+  auto service = micro::NewService(cluster.AddTo({.name = "game", .handle_signals = false}));
+  EXPECT_THAT(service->Init({"--node_id=n7", "--gate_id=g7", "--gate_network=ws"}), IsOk());
+  EXPECT_EQ(node.id(), "n7");
+  EXPECT_EQ(gate.id(), "g7");
+}
+
+TEST_F(GameTest, AClusterIsStartedOnce) {
+  GateProcess gate("g1");
+  EXPECT_THAT(gate.Start(), StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
+TEST_F(GameTest, AMeshIsThereWhenItsServiceServes) {
+  Cluster cluster;
+  Mesh mesh(cluster);
+  micro::ServiceOptions options{.name = "mailbox", .handle_signals = false};
+  options.server.address = "127.0.0.1:0";
+  // Stands for a call that comes as soon as the server serves.
+  options.after_start.push_back([&](Context ctx, micro::Service&) -> Task<absl::Status> {
+    EXPECT_THAT(
+        co_await mesh.proxy().Push(ctx, {.target = 1, .message = {.route = 1, .body = "x"}}),
+        StatusIs(absl::StatusCode::kNotFound));
+    co_return absl::OkStatus();
+  });
+  auto service = micro::NewService(cluster.AddTo(std::move(options)));
+  ASSERT_THAT(service->Init(std::vector<std::string>{}), IsOk());
+  EXPECT_THAT(BlockOn(service->Start(Context())), IsOk());
+  EXPECT_THAT(BlockOn(service->Stop(Context())), IsOk());
+}
+
+TEST_F(GameTest, ANodeThatIsGoingStaysSo) {
+  NodeProcess node("n1", absl::InfiniteDuration());
+  ASSERT_THAT(node.Start(), IsOk());
+  GateProcess gate("g1");
+  Meet({&node}, 1);
+  BlockingSocket player = Dial(gate);
+  Login(player, "7");
+  EXPECT_TRUE(Eventually([&] { return node.node.counts().users == 1; }));
+  std::thread stop([&] { node.Stop(); });
+  EXPECT_TRUE(Eventually([&] { return StateOf(gate, "node", "n1") == "hang"; }));
+  node.node.SetState(link::State::kWork);
+  EXPECT_EQ(node.node.state(), link::State::kHang);
+  ASSERT_TRUE(BlockOn(gate.cluster.locator().UnbindNode(Context(), 7, "node", "n1")).value());
+  stop.join();
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "core/async.h"
 #include "core/log.h"
+#include "due/node/handler_threw.h"
 
 namespace due {
 
@@ -131,20 +132,31 @@ Task<absl::Status> Actors::Invoke(Context ctx, std::string kind, std::string id,
   co_return co_await InTurn(std::move(ctx), std::move(entry), std::move(work));
 }
 
-// The caller's frame lends what the work uses, and waits until it has been done, or not.
+// The caller's frame lends what the work uses: once begun, it is waited for.
 Task<absl::Status> Actors::InTurn(Context ctx, EntryPtr entry, Work work) {
+  const auto begun = std::make_shared<micro::OneShot<bool>>();
   const auto answer = std::make_shared<micro::OneShot<absl::Status>>();
   const bool is_taken =
-      line_.Start(entry->key(), [ctx, entry, answer, work = std::move(work)]() -> Task<void> {
-        absl::Status status = ctx.status();
-        if (entry->is_dead) status = NoActor(entry->name.first, entry->name.second);
-        if (status.ok()) status = co_await work(*entry->actor);
+      line_.Add(entry->key(), [entry, begun, answer, work = std::move(work)]() -> Task<void> {
+        if (!begun->TrySet(true)) co_return;  // given up
+        absl::Status status;
+        if (entry->is_dead) {
+          status = NoActor(entry->name.first, entry->name.second);
+        } else {
+          try {
+            status = co_await work(*entry->actor);
+          } catch (...) {
+            status = HandlerThrew();
+          }
+        }
         answer->TrySet(std::move(status));
       });
   if (!is_taken) {
     co_return absl::ResourceExhaustedError(
         fmt::format("too much waits for actor {}/{}", entry->name.first, entry->name.second));
   }
+  const absl::StatusOr<bool> has_begun = co_await Await(ctx, begun);
+  if (!has_begun.ok()) co_return has_begun.status();
   co_return *co_await answer->Wait();
 }
 

@@ -19,7 +19,8 @@
 //   });
 //
 // Everything from any thread. Mirrors due's actors (reference/due.md §4.7), but that Next answers when
-// the actor has, and that handlers go on on whatever thread woke them.
+// the actor has, and that handlers go on on whatever thread woke them. Who waits, in an actor's
+// handler, for another turn of the same actor waits until its context ends.
 #pragma once
 
 #include <cstdint>
@@ -85,7 +86,7 @@ class Actors {
   // The handler of the user's actor that has the route, in its turn. FAILED_PRECONDITION: nobody's
   // request, or the user is bound to no actor that has the route; RESOURCE_EXHAUSTED: too much waits
   // for the actor; NOT_FOUND: it has been killed; else what the handler answers, and the errors of
-  // `ctx` where it has not begun.
+  // `ctx` where that ends before the handler begins.
   micro::Task<absl::Status> Next(micro::Context ctx, Request& request);
 
   // The handlers of all actors for an event, each in its turn. Waits for none.

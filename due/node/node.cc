@@ -67,7 +67,7 @@ void Node::OnEvent(link::Event event, EventHandler handler) {
   events_[static_cast<size_t>(event)] = std::move(handler);
 }
 
-std::vector<micro::Flag> Node::Flags() {
+std::vector<micro::Flag> Node::Flags(bool is_alone) {
   return Prefixed(
       {{"id", &options_.id, "of the node; empty: a random one"},
        {"name", &options_.name, "of the node; a user is bound to one of a name"},
@@ -81,7 +81,7 @@ std::vector<micro::Flag> Node::Flags() {
        {"codec", &options_.codec, "of messages: a plugin"},
        {"threads", &options_.threads, "that handlers begin on"},
        {"request_timeout", &options_.request_timeout, "of a handler's context; 0s: without end"}},
-      options_.flag_prefix, "node");
+      options_.flag_prefix, "node", is_alone);
 }
 
 absl::Status Node::Check() {
@@ -145,7 +145,7 @@ Task<absl::Status> Node::Start(Context ctx) {
 
 Task<void> Node::Drain(Context ctx) {
   if (parts_ == nullptr) co_return;
-  SetState(link::State::kHang);
+  parts_->membership.Leave();
   co_await parts_->membership.Told();
   while (parts_->bindings.Count() > 0 || actors_.keeping() > 0 ||
          parts_->dispatcher.running() > 0) {

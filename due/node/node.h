@@ -18,6 +18,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -61,8 +62,8 @@ struct NodeOptions {
 
   micro::registry::Labels metadata = {};
 
-  // Before its flags, where a process has several components: "node_".
-  std::string flag_prefix = {};
+  // Before its flags. Unset: "node_" where its process has other components, else nothing.
+  std::optional<std::string> flag_prefix = std::nullopt;
 };
 
 struct NodeCounts {
@@ -101,7 +102,7 @@ class Node final : public Component {
   void SetState(link::State state);
 
   // The cluster's.
-  std::vector<micro::Flag> Flags() override;
+  std::vector<micro::Flag> Flags(bool is_alone) override;
   micro::Task<absl::Status> Start(micro::Context ctx) override;
   micro::Task<void> Drain(micro::Context ctx) override;
   micro::Task<absl::Status> Stop(micro::Context ctx) override;

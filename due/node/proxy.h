@@ -13,7 +13,7 @@
 // Errors: INVALID_ARGUMENT: a connection's number without a gate, or what Packer::Pack refuses;
 // NOT_FOUND: the gate has no such session, or the locator no such user; UNAVAILABLE: the gate is not
 // known, or cannot be reached; DEADLINE_EXCEEDED: it has not answered in time (call_timeout); the
-// errors of `ctx`. A value; any thread. What a message lends lives until the call has ended. Mirrors
+// errors of `ctx`. A value, which lives until its calls have ended; any thread. What a message lends lives until the call has ended. Mirrors
 // due's node.Proxy and mesh.Proxy (reference/due.md §4.5), but that a Push heeds `disconnect`.
 #pragma once
 

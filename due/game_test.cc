@@ -86,6 +86,9 @@ struct NodeProcess : Process {
     node.router().Add(4, [](Context ctx, Request& request) -> Task<absl::Status> {
       co_return co_await request.Subscribe(ctx, std::string(request.body()));
     });
+    node.router().Add(5, [](Context, Request& request) -> Task<absl::Status> {
+      co_return request.Respond(std::to_string(request.cid()));
+    });
   }
   ~NodeProcess() { Stop(); }
 
@@ -244,12 +247,13 @@ TEST_F(ProxyTest, KnowsWhoIsThere) {
   const auto online = [&](int64_t uid) {
     return BlockOn(proxy().IsOnline(Context(), {.target = uid})).value();
   };
+  const int64_t cid = std::atoll(Ask(*players_[0], 5, "", 16).c_str());
   EXPECT_TRUE(online(1001));
   EXPECT_FALSE(online(7));
   EXPECT_EQ(BlockOn(proxy().GetIp(Context(), {.target = 1002})).value(), "127.0.0.1");
   ASSERT_THAT(BlockOn(proxy().UnbindGate(Context(), 1001)), IsOk());
   EXPECT_FALSE(online(1001));
-  ASSERT_THAT(BlockOn(proxy().BindGate(Context(), "g1", 1, 1003)), IsOk());
+  ASSERT_THAT(BlockOn(proxy().BindGate(Context(), "g1", cid, 1003)), IsOk());
   EXPECT_TRUE(online(1003));
   ASSERT_THAT(BlockOn(proxy().Disconnect(Context(), {.target = 1003}, /*force=*/true)), IsOk());
   EXPECT_THAT(players_[0]->Read(), StatusIs(absl::StatusCode::kOutOfRange));
@@ -435,6 +439,30 @@ TEST_F(GameTest, UsersFindANodeThatComesBackWithTheSameId) {
   Meet({node.get()}, 1);
   EXPECT_TRUE(Eventually([&] { return gate.gate.counts().known_nodes == 1; }));
   EXPECT_EQ(Ask(player, 3, "", 2), "n1");
+}
+
+TEST_F(GameTest, AnAnswerToAGateThatWasThereBeforeReachesNobodyElse) {
+  NodeProcess node("n1");
+  const auto open = std::make_shared<micro::OneShot<bool>>();
+  node.node.router().Add(9, [open](Context, Request& request) -> Task<absl::Status> {
+    (void)co_await open->Wait();
+    co_return request.Respond("late");
+  });
+  ASSERT_THAT(node.Start(), IsOk());
+  auto gate = std::make_unique<GateProcess>("g1");
+  Meet({&node}, 1);
+  BlockingSocket before = Dial(*gate);
+  ASSERT_THAT(before.Write(Packet(9, "")), IsOk());
+  EXPECT_TRUE(Eventually([&] { return node.node.counts().running == 1; }));
+  gate.reset();
+  Meet({&node}, 0);
+  gate = std::make_unique<GateProcess>("g1");
+  Meet({&node}, 1);
+  BlockingSocket after = Dial(*gate);
+  EXPECT_EQ(Ask(after, 1, "hello", 5), "hello");
+  open->TrySet(true);
+  EXPECT_TRUE(Eventually([&] { return node.node.counts().running == 0; }));
+  EXPECT_EQ(Ask(after, 1, "mine", 4), "mine");
 }
 
 TEST_F(GameTest, ABusyNodeGetsWhatIsWithoutStateOnlyWhereNoneWorks) {

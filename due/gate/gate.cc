@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/async.h"
+#include "core/clock.h"
 #include "core/log.h"
 #include "core/random.h"
 #include "core/status_macros.h"
@@ -103,6 +104,7 @@ absl::Status Gate::Check() {
   options_.nodes.kind = link::InstanceKind::kGate;
   options_.nodes.id = options_.id;
   options_.network.packet = cluster_.packer().options();
+  options_.network.first_id = absl::ToUnixMicros(micro::Clock::Real().Now());
   ASSIGN_OR_RETURN(options_.network.kcp, kcp_flags_.ToOptions());
   RETURN_IF_ERROR(options_.nodes.Check());
   RETURN_IF_ERROR(options_.link.Check());

@@ -34,7 +34,9 @@ struct GateOptions {
   std::string name = "gate";        // --name
   std::string dispatch = "random";  // of packets without state: random, rr or wrr. --dispatch
 
-  // Of the players: --network, --listen, --heartbeat … Its packet options are the cluster's.
+  // Of the players: --network, --listen, --heartbeat … Its packet options are the cluster's. Their
+  // connections are numbered from the time in microseconds on (due: from 1), so that what is on its
+  // way to one of a gate that was here before with the same id reaches nobody else.
   ServerOptions network = {};
 
   // What nodes reach it by: --link is its address; due's addr.

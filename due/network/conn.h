@@ -34,7 +34,8 @@ class Conn : public std::enable_shared_from_this<Conn> {
 
   virtual ~Conn() = default;
 
-  virtual int64_t id() const = 0;  // 1, 2, 3 …, never given twice by a server, or by a client
+  // first_id, one more … of a server, and of a client 1, 2 …: never given twice.
+  virtual int64_t id() const = 0;
   virtual State state() const = 0;
 
   // The user whose connection it is; 0: nobody's. Bind ends the wait of authorize_timeout, Unbind

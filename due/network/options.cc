@@ -28,6 +28,7 @@ absl::Status ServerOptions::Check() const {
   if (cert_file.empty() != key_file.empty())
     return Bad(cert_file.empty() ? "cert_file" : "key_file", "is missing: TLS needs both");
   if (max_conn_num < 1) return Bad("max_conn_num", "is below 1");
+  if (first_id < 1) return Bad("first_id", "is below 1");
   if (write_queue_size < 1) return Bad("write_queue_size", "is below 1");
   if (stall_timeout <= absl::ZeroDuration()) return Bad("stall_timeout", "is not above zero");
   if (heartbeat_interval < absl::ZeroDuration()) return Bad("heartbeat_interval", "is negative");

@@ -2,6 +2,7 @@
 // etc.network.tcp.*, .ws.* and .kcp.* (reference/due.md §2).
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct ServerOptions {
 
   std::string cert_file = {}, key_file = {};  // both: TLS; not for KCP
   int max_conn_num = 5000;                    // more are closed as they come
+  int64_t first_id = 1;                       // of connections
 
   // Packets that wait to be written to one connection. Who pushes more is refused; what comes in is
   // not read while as many answers wait.

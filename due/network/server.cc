@@ -48,7 +48,8 @@ class Accepting final : public std::enable_shared_from_this<Accepting> {
             .authorize_timeout = options.authorize_timeout})),
         // KCP's listener counts by itself.
         sessions_(std::make_shared<SessionTable>(
-            loops_, settings_, options.network == "kcp" ? INT64_MAX : options.max_conn_num)) {}
+            loops_, settings_, options.network == "kcp" ? INT64_MAX : options.max_conn_num,
+            options.first_id)) {}
 
   Loops& loops() { return loops_; }
   const Packer& packer() const { return settings_->framing.packer(); }

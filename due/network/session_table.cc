@@ -12,8 +12,8 @@ using micro::net::Loop;
 using micro::net::Loops;
 
 SessionTable::SessionTable(Loops& loops, std::shared_ptr<const SessionSettings> settings,
-                           int64_t most)
-    : settings_(std::move(settings)), most_(most) {
+                           int64_t most, int64_t first_id)
+    : settings_(std::move(settings)), most_(most), next_id_(first_id) {
   for (size_t i = 0; i < loops.size(); ++i) on_loops_.push_back(std::make_unique<OnLoop>(loops[i]));
 }
 
@@ -35,7 +35,7 @@ std::shared_ptr<Session> SessionTable::Add(Loop& loop, std::unique_ptr<micro::ne
   }
   ++accepted_;
   auto session = std::make_shared<Session>(
-      ++last_id_, std::move(socket), std::move(wire), settings_, here.turn,
+      next_id_++, std::move(socket), std::move(wire), settings_, here.turn,
       [table = shared_from_this(), &here](Session& ended, Cause cause) {
         table->Remove(here, ended.id(), cause);
       });

@@ -22,8 +22,9 @@ namespace due {
 
 class SessionTable final : public std::enable_shared_from_this<SessionTable> {
  public:
+  // `most` at once, with ids from `first_id` on.
   SessionTable(micro::net::Loops& loops, std::shared_ptr<const SessionSettings> settings,
-               int64_t most);
+               int64_t most, int64_t first_id = 1);
 
   // Starts a session on its loop, and there: with the bytes that were `read` already. Null: as many
   // are open as may, or all have been ended.
@@ -59,7 +60,7 @@ class SessionTable final : public std::enable_shared_from_this<SessionTable> {
   const std::shared_ptr<const SessionSettings> settings_;
   const int64_t most_;
   std::vector<std::unique_ptr<OnLoop>> on_loops_;
-  std::atomic<int64_t> last_id_ = 0, accepted_ = 0, refused_ = 0, open_ = 0;
+  std::atomic<int64_t> next_id_, accepted_ = 0, refused_ = 0, open_ = 0;
   std::array<std::atomic<int64_t>, kCauses> ended_ = {};
   micro::Mutex mutex_;
   std::shared_ptr<micro::OneShot<bool>> all_ended_ ABSL_GUARDED_BY(mutex_);

@@ -45,28 +45,6 @@ bool Is(const json& value, const std::vector<int64_t>&) {
   return value.is_array() && std::ranges::all_of(value, &json::is_number_integer);
 }
 
-absl::StatusOr<GameBody> ReadBody(const Received& packet) {
-  const auto bad = [&](std::string_view why) {
-    return absl::InternalError(
-        fmt::format("route {} seq {}: {}: {:.200}", packet.route, packet.seq, why, packet.body));
-  };
-  const json object = json::parse(packet.body, nullptr, /*allow_exceptions=*/false);
-  if (!object.is_object()) return bad("no JSON object");
-  GameBody body;
-  std::string wrong;
-  EachField(body, [&]<class Field>(const char* key, Field& field) {
-    const auto found = object.find(key);
-    if (found == object.end()) return;
-    if (Is(*found, field)) {
-      field = found->get<Field>();
-    } else {
-      wrong = fmt::format("\"{}\" is of another type", key);
-    }
-  });
-  if (!wrong.empty()) return bad(wrong);
-  return body;
-}
-
 std::string ToString(const std::deque<GamePacket>& packets) {
   if (packets.empty()) return "nothing";
   std::string text;
@@ -87,6 +65,28 @@ std::string ToString(const GameBody& body) {
     if (field != Field()) object[key] = field;
   });
   return object.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+absl::StatusOr<GameBody> ReadBody(const Received& packet) {
+  const auto bad = [&](std::string_view why) {
+    return absl::InternalError(
+        fmt::format("route {} seq {}: {}: {:.200}", packet.route, packet.seq, why, packet.body));
+  };
+  const json object = json::parse(packet.body, nullptr, /*allow_exceptions=*/false);
+  if (!object.is_object()) return bad("no JSON object");
+  GameBody body;
+  std::string wrong;
+  EachField(body, [&]<class Field>(const char* key, Field& field) {
+    const auto found = object.find(key);
+    if (found == object.end()) return;
+    if (Is(*found, field)) {
+      field = found->get<Field>();
+    } else {
+      wrong = fmt::format("\"{}\" is of another type", key);
+    }
+  });
+  if (!wrong.empty()) return bad(wrong);
+  return body;
 }
 
 GameLink::GameLink(Link link, const Player& player, std::string mark)

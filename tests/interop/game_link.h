@@ -141,4 +141,7 @@ class GameLink {
 // As JSON.
 std::string ToString(const GameBody& body);
 
+// What a packet says. INTERNAL: it is no JSON object, or a field is of another type.
+absl::StatusOr<GameBody> ReadBody(const Received& packet);
+
 }  // namespace interop

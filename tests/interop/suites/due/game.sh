@@ -2,7 +2,7 @@
 # Go are due's own gate and node (../due); with DUE_SOURCE=DIR, a working copy of due's repository at v2.5.8, its networks, registry and
 # locator are, too; over KCP these now and then lose a packet, see the README.
 
-build //tests/services:serve //tests/interop:gate //tests/interop:node //tests/interop:player
+build //tests/services:serve //tests/interop:gate //tests/interop:node //tests/interop:player //tests/interop:crowd
 if [[ -z "${DUE_SOURCE:-}" ]]; then
   build_go tests/interop/due ./player ./gate ./node
 elif go_folder=$(tests/interop/due/build.sh --source="$DUE_SOURCE" 2>"$work/go.log"); then
@@ -99,6 +99,48 @@ topology() {
   end_by_sigterm "${members[0]}"
 }
 
+# plays_again WHAT: until a second has passed in which the crowd lost nothing, at most 60 s.
+plays_again() {
+  local from i last
+  from=$(wc -l <"$work/crowd.log")
+  for ((i = 0; i < 600; i++)); do
+    last=$(tail -n +"$((from + 2))" "$work/crowd.log" | grep "^second=" | tail -n 1)
+    if [[ "$last" == *" lost_echo=0 lost_stateful=0 "* && "$last" != *" answered=0 "* ]]; then
+      pass "$label: plays on after $1"
+      return
+    fi
+    sleep 0.1
+  done
+  fail "$label: plays on after $1" "$last"
+}
+
+# changes GATES NODE: what 50 players on two gates lose while their node is restarted with its id, and while one gate goes.
+changes() {
+  local label="changes, crowd->${1/ /+}->$2" gates=$1 nodes=$2 networks=(tcp) member_flags=() cluster members there line crowd code i
+  if begin; then
+    there="$(ready_word "$work/tcp1.log" addr)"
+    timeout 60 "$work/player" --check=game --only=ready --address="$there" --other_address="$(ready_word "$work/tcp2.log" addr)" >/dev/null
+    launch "$work/crowd.log" "$binaries/tests/interop/crowd" --players=50 --seconds=120 --every_second \
+      --address="$there,$(ready_word "$work/tcp2.log" addr)" || fail "$label: crowd" "$(tail -n 3 "$work/crowd.log")"
+    crowd=$pid
+    end_by_sigterm "${members[1]}" || fail "$label: SIGTERM to the node" "exit code $?"
+    # shellcheck disable=SC2086
+    member node1 ${node_of[$nodes]} --id=node1 --link=127.0.0.1:0 "${cluster[@]}"
+    plays_again "its node's restart"
+    end_by_sigterm "${members[3]}" || fail "$label: SIGTERM to a gate" "exit code $?"
+    plays_again "one of its gates went"
+    end_by_sigterm "$crowd"
+    code=$?
+    line=$(grep "^players=" "$work/crowd.log")
+    if ((code == 0)) && [[ "$line" == *" wrong=0 "* ]]; then
+      pass "$label: nobody gets another's answer ($line)"
+    else
+      fail "$label: nobody gets another's answer" "exit code $code, $line"
+    fi
+  fi
+  for i in 2 4 0; do end_by_sigterm "${members[i]}"; done
+}
+
 launch "$work/redis.log" "$binaries/tests/services/serve" redis || {
   fail "redis" "$(tail -n 3 "$work/redis.log")"
   finish
@@ -136,5 +178,9 @@ for options in "--route_bytes=4 --seq_bytes=4 --byte_order=little --heartbeat_ti
     topology "$options" "$player" "$gate" "$node" $options
   done
 done
+
+changes "cpp cpp" cpp
+changes "cpp cpp" go
+changes "go go" cpp
 
 end_by_sigterm "$redis"

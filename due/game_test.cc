@@ -451,9 +451,10 @@ TEST_F(GameTest, AnAnswerToAGateThatWasThereBeforeReachesNobodyElse) {
   ASSERT_THAT(node.Start(), IsOk());
   auto gate = std::make_unique<GateProcess>("g1");
   Meet({&node}, 1);
-  BlockingSocket before = Dial(*gate);
-  ASSERT_THAT(before.Write(Packet(9, "")), IsOk());
+  std::optional<BlockingSocket> before(Dial(*gate));
+  ASSERT_THAT(before->Write(Packet(9, "")), IsOk());
   EXPECT_TRUE(Eventually([&] { return node.node.counts().running == 1; }));
+  before.reset();
   gate.reset();
   Meet({&node}, 0);
   gate = std::make_unique<GateProcess>("g1");

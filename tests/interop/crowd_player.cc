@@ -202,6 +202,7 @@ Task<void> CrowdPlayer::Play(Context ctx) {
     next = std::max(next, now);
     if (!(co_await Sleep(ctx, next - now)).ok()) co_return;
     next += crowd_.interval;
+    if (link_.has_value() && link_->conn().state() != due::Conn::kOpened) Lose();
     if (!link_.has_value() || unanswered_stateful_ >= kGivenUp) co_await LogInAgain(ctx);
     if (!ctx.status().ok()) co_return;
     co_await AskCounted(is_stateful ? kStateful : kEcho);

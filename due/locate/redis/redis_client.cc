@@ -64,27 +64,43 @@ class RedisClient::Line : public std::enable_shared_from_this<Line> {
     FailWaiting();
   }
 
+  void Retry() {
+    if (connection_ || closed_) return;
+    down_ = absl::OkStatus();  // who asks now waits for the attempt
+    is_retrying_ = true;
+    if (const auto wake = std::exchange(wake_, nullptr)) wake();
+  }
+
   static micro::internal::Detached Run(std::shared_ptr<Line> self) {
     micro::Backoff backoff;
     while (!self->closed_) {
+      self->is_retrying_ = false;
       auto opened = co_await RedisConnection::Open(self->loop_, self->settings_);
       if (self->closed_) break;
       if (opened.ok()) {
         co_await Use(self, *std::move(opened));
+      } else if (self->is_retrying_) {
+        continue;
       } else {
         self->GoDown(opened.status());
       }
-      // Sleep goes on elsewhere.
       if (const absl::Duration pause = backoff.Next(); pause > absl::ZeroDuration())
-        static_cast<void>(co_await Sleep(self->life_, pause));
-      co_await self->loop_.Enter();
+        co_await Pause(self, pause);
     }
   }
 
  private:
+  static Task<void> Pause(std::shared_ptr<Line> self, absl::Duration pause) {
+    auto [pausing, wake] = WithCancel(self->life_);
+    self->wake_ = std::move(wake);
+    static_cast<void>(co_await Sleep(pausing, pause));
+    co_await self->loop_.Enter();  // Sleep goes on elsewhere
+    self->wake_ = nullptr;
+  }
+
   // Until the connection is lost.
   static Task<void> Use(std::shared_ptr<Line> self, std::shared_ptr<RedisConnection> connection) {
-    if (!self->down_.ok())
+    if (std::exchange(self->is_away_, false))
       micro::log::Info("the locator's Redis is back", {{"address", self->settings_->address}});
     self->down_ = absl::OkStatus();
     self->connection_ = connection;
@@ -143,7 +159,7 @@ class RedisClient::Line : public std::enable_shared_from_this<Line> {
   }
 
   void GoDown(const absl::Status& why) {
-    if (down_.ok())
+    if (!std::exchange(is_away_, true))
       micro::log::Warn("the locator's Redis cannot be reached; it is tried again",
                        {{"error", why}});
     down_ = why;
@@ -162,7 +178,10 @@ class RedisClient::Line : public std::enable_shared_from_this<Line> {
   std::deque<Asked> waiting_;                    // to be sent
   std::deque<Asked> sent_;                       // in the order of their replies
   std::deque<Asked> failed_;
-  absl::Status down_;  // why Redis cannot be reached
+  absl::Status down_;           // why Redis cannot be reached
+  bool is_away_ = false;        // what was logged last
+  bool is_retrying_ = false;    // without a pause before
+  micro::CancelFunction wake_;  // from a pause
   bool closed_ = false;
 };
 
@@ -173,6 +192,10 @@ RedisClient::RedisClient(std::shared_ptr<const RedisSettings> settings)
 
 RedisClient::~RedisClient() {
   line_->loop().Post([line = line_] { line->Close(); });
+}
+
+void RedisClient::Retry() {
+  line_->loop().Post([line = line_] { line->Retry(); });
 }
 
 Task<absl::StatusOr<RedisReply>> RedisClient::Call(Context ctx, RedisCommand command) {

@@ -30,6 +30,10 @@ class RedisClient {
   // RESOURCE_EXHAUSTED: too many wait; else as RedisSettings::Refusal, or the context's.
   micro::Task<absl::StatusOr<RedisReply>> Call(micro::Context ctx, RedisCommand command);
 
+  // Redis can be reached, as somebody else has found: calls after this one do not fail without an
+  // attempt.
+  void Retry();
+
  private:
   class Line;
   const std::shared_ptr<const RedisSettings> settings_;

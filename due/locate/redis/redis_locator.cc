@@ -41,32 +41,37 @@ class RedisLocator final : public Locator {
       : prefix_(prefix + ":locate:"),
         settings_(settings),
         feed_(std::make_shared<LocationFeed>()),
-        client_(settings),
+        client_(std::make_shared<RedisClient>(settings)),
         subscriber_(settings,
                     {.message =
                          [feed = feed_](const std::string& channel, const std::string& message) {
                            Publish(*feed, channel, message);
                          },
-                     .missed = [feed = feed_] { feed->Publish({}); }}) {}
+                     // Whoever remembered something will ask for it.
+                     .missed =
+                         [feed = feed_, client = std::weak_ptr(client_)] {
+                           if (const auto alive = client.lock()) alive->Retry();
+                           feed->Publish({});
+                         }}) {}
 
   std::string_view name() const override { return "redis"; }
 
   Task<absl::StatusOr<std::string>> LocateGate(Context ctx, int64_t uid) override {
     RedisCommand get = {"GET", GateKey(uid)};
-    CO_ASSIGN_OR_RETURN(RedisReply reply, co_await client_.Call(ctx, std::move(get)));
+    CO_ASSIGN_OR_RETURN(RedisReply reply, co_await client_->Call(ctx, std::move(get)));
     co_return std::move(reply.text);
   }
 
   Task<absl::StatusOr<std::string>> LocateNode(Context ctx, int64_t uid,
                                                std::string name) override {
     RedisCommand get = {"HGET", NodeKey(uid), std::move(name)};
-    CO_ASSIGN_OR_RETURN(RedisReply reply, co_await client_.Call(ctx, std::move(get)));
+    CO_ASSIGN_OR_RETURN(RedisReply reply, co_await client_->Call(ctx, std::move(get)));
     co_return std::move(reply.text);
   }
 
   Task<absl::StatusOr<Nodes>> LocateNodes(Context ctx, int64_t uid) override {
     RedisCommand get = {"HGETALL", NodeKey(uid)};
-    CO_ASSIGN_OR_RETURN(RedisReply reply, co_await client_.Call(ctx, std::move(get)));
+    CO_ASSIGN_OR_RETURN(RedisReply reply, co_await client_->Call(ctx, std::move(get)));
     Nodes nodes;
     for (size_t i = 0; i + 1 < reply.elements.size(); i += 2)
       nodes[std::move(reply.elements[i].text)] = std::move(reply.elements[i + 1].text);
@@ -76,7 +81,7 @@ class RedisLocator final : public Locator {
   Task<absl::Status> BindGate(Context ctx, int64_t uid, std::string gid) override {
     CO_RETURN_IF_ERROR(CheckLocation({{"gate id", gid}}));
     RedisCommand set = {"SET", GateKey(uid), gid, "KEEPTTL"};
-    CO_RETURN_IF_ERROR((co_await client_.Call(ctx, std::move(set))).status());
+    CO_RETURN_IF_ERROR((co_await client_->Call(ctx, std::move(set))).status());
     co_return co_await Tell(ctx, {LocationEvent::kBindGate, uid, std::move(gid), "gate", ""});
   }
 
@@ -84,7 +89,7 @@ class RedisLocator final : public Locator {
                               std::string nid) override {
     CO_RETURN_IF_ERROR(CheckLocation({{"node name", name}, {"node id", nid}}));
     RedisCommand set = {"HSET", NodeKey(uid), name, nid};
-    CO_RETURN_IF_ERROR((co_await client_.Call(ctx, std::move(set))).status());
+    CO_RETURN_IF_ERROR((co_await client_->Call(ctx, std::move(set))).status());
     co_return co_await Tell(
         ctx, {LocationEvent::kBindNode, uid, std::move(nid), "node", std::move(name)});
   }
@@ -92,7 +97,7 @@ class RedisLocator final : public Locator {
   Task<absl::StatusOr<bool>> UnbindGate(Context ctx, int64_t uid, std::string gid) override {
     CO_RETURN_IF_ERROR(CheckLocation({{"gate id", gid}}));
     RedisCommand unbind = {"EVAL", kUnbindGate, "1", GateKey(uid), gid};
-    CO_ASSIGN_OR_RETURN(const RedisReply reply, co_await client_.Call(ctx, std::move(unbind)));
+    CO_ASSIGN_OR_RETURN(const RedisReply reply, co_await client_->Call(ctx, std::move(unbind)));
     if (reply.integer == 0) co_return false;
     CO_RETURN_IF_ERROR(
         co_await Tell(ctx, {LocationEvent::kUnbindGate, uid, std::move(gid), "gate", ""}));
@@ -103,7 +108,7 @@ class RedisLocator final : public Locator {
                                         std::string nid) override {
     CO_RETURN_IF_ERROR(CheckLocation({{"node name", name}, {"node id", nid}}));
     RedisCommand unbind = {"EVAL", kUnbindNode, "1", NodeKey(uid), name, nid};
-    CO_ASSIGN_OR_RETURN(const RedisReply reply, co_await client_.Call(ctx, std::move(unbind)));
+    CO_ASSIGN_OR_RETURN(const RedisReply reply, co_await client_->Call(ctx, std::move(unbind)));
     if (reply.integer == 0) co_return false;
     CO_RETURN_IF_ERROR(co_await Tell(
         ctx, {LocationEvent::kUnbindNode, uid, std::move(nid), "node", std::move(name)}));
@@ -130,7 +135,7 @@ class RedisLocator final : public Locator {
   // all.
   Task<absl::Status> Tell(Context ctx, LocationEvent event) {
     RedisCommand publish = {"PUBLISH", Channel(event.ins_kind), ToJson(event)};
-    co_return (co_await client_.Call(ctx, std::move(publish))).status();
+    co_return (co_await client_->Call(ctx, std::move(publish))).status();
   }
 
   static void Publish(LocationFeed& feed, const std::string& channel, const std::string& message) {
@@ -145,7 +150,7 @@ class RedisLocator final : public Locator {
   const std::string prefix_;
   const std::shared_ptr<const RedisSettings> settings_;
   const std::shared_ptr<LocationFeed> feed_;
-  RedisClient client_;
+  const std::shared_ptr<RedisClient> client_;
   RedisSubscriber subscriber_;
 };
 

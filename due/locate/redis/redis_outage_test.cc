@@ -122,6 +122,21 @@ TEST(RedisOutage, AWatcherLivesOnAndIsToldThatItMissedEvents) {
             LocationEvent::kBindGate);
 }
 
+TEST(RedisOutage, WhoIsToldThatEventsWereMissedCanAskAtOnce) {
+  const auto redis = NewRedis({.durable = true});
+  const auto locator = OpenRedis({.addresses = {redis->address()}});
+  ASSERT_THAT(BlockOn(locator->BindGate({}, 1, "g1")), IsOk());
+  const auto watcher = BlockOn(locator->Watch({}, {})).value();
+  for (int round = 0; round < 3; ++round) {
+    redis->Kill();
+    EXPECT_TRUE(Eventually([&] { return !BlockOn(locator->LocateGate({}, 1)).ok(); }));
+    ASSERT_THAT(redis->Start(), IsOk());
+    EXPECT_EQ(BlockOn(watcher->Next(WithTimeout(Context(), absl::Minutes(1))))->type,
+              LocationEvent::kMissed);
+    EXPECT_EQ(BlockOn(locator->LocateGate({}, 1)).value_or("away"), "g1");
+  }
+}
+
 TEST(RedisOutage, ALocatorThatIsDestroyedFailsWhatWaits) {
   const auto redis = NewRedis();
   auto locator = OpenRedis({.addresses = {redis->address()}});

@@ -16,25 +16,45 @@ using micro::Context;
 using micro::Task;
 using micro::net::Loop;
 
+namespace {
+
 constexpr absl::Duration kLocatorTime = absl::Seconds(3);
 constexpr uint64_t kOddFactor = 0x9e3779b97f4a7c15;  // spreads what it multiplies
 
+std::atomic<uint64_t> last_id = 0;  // of dispatchers
+
+}  // namespace
+
 Dispatcher::Dispatcher(Settings settings, const Router& router, const EventHandlers& events,
                        NodeLinks& links)
-    : settings_(std::move(settings)), router_(router), events_(events), links_(links) {
+    : id_(++last_id),
+      settings_(std::move(settings)),
+      router_(router),
+      events_(events),
+      links_(links) {
   std::tie(life_, end_) = WithCancel(Context());
 }
 
-// What is done for a player, and by whom it is asked of others.
+// What is done for a player, and by whom it is asked of others. Packets of one player often come one
+// behind the other: each thread remembers the last.
 Context Dispatcher::PlayersContext(const std::string& gid, int64_t cid, int64_t uid) const {
-  micro::Metadata player;
-  player.reserve(3);
-  if (!gid.empty()) player.Append(kPlayerGid, gid);
-  player.Append(kPlayerCid, absl::StrCat(cid));
-  player.Append(kPlayerUid, absl::StrCat(uid));
-  const Context ctx = WithMetadata(life_, std::move(player));
-  if (settings_.request_timeout == absl::ZeroDuration()) return ctx;
-  return WithTimeout(ctx, settings_.request_timeout);
+  struct Last {
+    uint64_t dispatcher = 0;
+    std::string gid = {};
+    int64_t cid = 0, uid = 0;
+    Context ctx = {};
+  };
+  thread_local Last last;
+  if (last.dispatcher != id_ || last.cid != cid || last.uid != uid || last.gid != gid) {
+    micro::Metadata player;
+    player.reserve(3);
+    if (!gid.empty()) player.Append(kPlayerGid, gid);
+    player.Append(kPlayerCid, absl::StrCat(cid));
+    player.Append(kPlayerUid, absl::StrCat(uid));
+    last = {id_, gid, cid, uid, WithMetadata(life_, std::move(player))};
+  }
+  if (settings_.request_timeout == absl::ZeroDuration()) return last.ctx;
+  return WithTimeout(last.ctx, settings_.request_timeout);
 }
 
 void Dispatcher::Handle(const std::shared_ptr<const LinkPeer>& peer, const link::Request& request,

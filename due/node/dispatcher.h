@@ -61,6 +61,7 @@ class Dispatcher final : public LinkHandler {
                              const EventHandler& handler, PlayerEvent event);
   micro::Context PlayersContext(const std::string& gid, int64_t cid, int64_t uid) const;
 
+  const uint64_t id_;  // never given twice
   const Settings settings_;
   const Router& router_;
   const EventHandlers& events_;

@@ -4,9 +4,9 @@
 //   if (line.AddIfBusy(key, work) != InOrder::Added::kNotBusy) return;  // behind what waits, or too much
 //   …                             // nothing waits: what needs no waiting may be done now
 //   line.Add(key, work);
-//   line.Start(key, make);        // the same at once; a task that ends without waiting takes no lock
+//   line.Start(key, make);        // the same; a task that ends without waiting takes no lock
 //
-// Any thread; whoever adds for a key does so from one thread at a time.
+// Any thread; but Start, which a key is given from one thread at a time, and not from inside its task.
 #pragma once
 
 #include <atomic>
@@ -49,11 +49,12 @@ class InOrder {
 
   // False: as many wait as may.
   bool Add(int64_t key, Work work) {
-    const Added added = AddIfBusy(key, std::move(work));
-    if (added != Added::kNotBusy) return added == Added::kYes;
     {
       MutexLock lock(mutex_);
-      waiting_[key].push_back(std::move(work));
+      const auto [found, is_new] = waiting_.try_emplace(key);
+      if (!is_new && found->second.size() >= most_) return false;
+      found->second.push_back(std::move(work));
+      if (!is_new) return true;
       busy_.fetch_add(1, std::memory_order_release);
     }
     Spawn(scope_, Run(key));

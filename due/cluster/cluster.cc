@@ -65,18 +65,25 @@ micro::ServiceOptions Cluster::AddTo(micro::ServiceOptions options) {
         "MICRO_LOCATOR_TLS_CA"},
        {"shutdown_max_wait_time", &options_.shutdown_max_wait_time,
         "how long players and users are waited for at the end", "MICRO_SHUTDOWN_MAX_WAIT_TIME"}});
-  for (const Member& member : members_) add(member.component->Flags());
+  for (const Member& member : members_) add(member.component->Flags(members_.size() == 1));
 
-  // Behind the server's own start, whose calls handlers may want, and before its end. The hooks'
-  // contexts are too short for a drain.
-  options.after_start.push_back([this](Context ctx, micro::Service& service) -> Task<absl::Status> {
-    if (std::ranges::find(kKinds, service.options().name) != kKinds.end()) {
-      co_return absl::InvalidArgumentError(
-          fmt::format("a service must not be called \"{}\": registries have due's instances under "
-                      "that name (flag --server_name)",
-                      service.options().name));
-    }
-    co_return co_await Start(ctx, service.options().registry, service.options().registry_options);
+  // Meshes before the server serves, whose handlers may want them; nodes and gates behind it, as their
+  // handlers may call. The hooks' contexts are too short for a drain.
+  options.before_start.insert(
+      options.before_start.begin(),
+      [this](Context ctx, micro::Service& service) -> Task<absl::Status> {
+        if (std::ranges::find(kKinds, service.options().name) != kKinds.end()) {
+          co_return absl::InvalidArgumentError(
+              fmt::format("a service must not be called \"{}\": registries have due's instances "
+                          "under that name (flag --server_name)",
+                          service.options().name));
+        }
+        CO_RETURN_IF_ERROR(Open(service.options().registry, service.options().registry_options));
+        co_return co_await StartUpTo(ctx, kMeshes);
+      });
+  options.after_start.push_back([this](Context ctx, micro::Service&) -> Task<absl::Status> {
+    CO_RETURN_IF_ERROR(co_await StartUpTo(ctx, kGates));
+    co_return co_await Announce(ctx);
   });
   options.before_stop.push_back([this](Context, micro::Service&) -> Task<absl::Status> {
     co_await Drain(Context());
@@ -90,6 +97,7 @@ micro::ServiceOptions Cluster::AddTo(micro::ServiceOptions options) {
 
 absl::Status Cluster::Open(const std::string& registry,
                            const micro::registry::Options& registry_options) {
+  if (instances_ != nullptr) return absl::FailedPreconditionError("a cluster is started once");
   ASSIGN_OR_RETURN(const PacketOptions packet, packet_flags_.ToOptions());
   ASSIGN_OR_RETURN(const Packer packer, Packer::New(packet));
   ASSIGN_OR_RETURN(instances_, InstanceRegistry::New(registry, registry_options));
@@ -109,9 +117,23 @@ absl::Status Cluster::Open(const std::string& registry,
 Task<absl::Status> Cluster::Start(Context ctx, std::string registry,
                                   micro::registry::Options options) {
   CO_RETURN_IF_ERROR(Open(registry, options));
+  CO_RETURN_IF_ERROR(co_await StartUpTo(ctx, kGates));
+  co_return co_await Announce(ctx);
+}
+
+Task<absl::Status> Cluster::StartUpTo(Context ctx, Rank last) {
+  while (started_ < members_.size() && members_[started_].rank <= last) {
+    const absl::Status status = co_await members_[started_++].component->Start(ctx);
+    if (status.ok()) continue;
+    (void)co_await End(WithTimeout(Context(), absl::ZeroDuration()));
+    co_return status;
+  }
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> Cluster::Announce(Context ctx) {
   for (const Member& member : members_) {
-    ++started_;
-    const absl::Status status = co_await member.component->Start(ctx);
+    const absl::Status status = co_await member.component->Announce(ctx);
     if (status.ok()) continue;
     (void)co_await End(WithTimeout(Context(), absl::ZeroDuration()));
     co_return status;
@@ -121,8 +143,8 @@ Task<absl::Status> Cluster::Start(Context ctx, std::string registry,
 
 // Of one rank beside each other.
 Task<void> Cluster::Drain(Context ctx) {
-  const Context limited = WithTimeout(ctx, options_.shutdown_max_wait_time);
   for (const Rank rank : {kGates, kNodes, kMeshes}) {
+    const Context limited = WithTimeout(ctx, options_.shutdown_max_wait_time);
     micro::TaskScope scope;
     for (size_t i = 0; i < started_; ++i) {
       if (members_[i].rank == rank) Spawn(scope, members_[i].component->Drain(limited));
@@ -131,6 +153,7 @@ Task<void> Cluster::Drain(Context ctx) {
   }
 }
 
+// Goes on on no loop's thread: whoever waits may free the components.
 Task<absl::Status> Cluster::End(Context ctx) {
   absl::Status last;
   for (; started_ > 0; --started_) {
@@ -138,6 +161,7 @@ Task<absl::Status> Cluster::End(Context ctx) {
         co_await members_[started_ - 1].component->Stop(WithTimeout(ctx, kStopTime));
     if (!status.ok()) last = std::move(status);
   }
+  co_await micro::Offload([] {});
   co_return last;
 }
 
@@ -149,6 +173,10 @@ Task<absl::Status> Cluster::Stop(Context ctx) {
 absl::StatusOr<std::string> EndpointOf(std::string_view listen, int port,
                                        std::string_view advertise) {
   ASSIGN_OR_RETURN(const micro::ListenAddress address, micro::ParseListenAddress(listen));
+  if (address.first_port != address.last_port) {
+    return absl::InvalidArgumentError(
+        fmt::format("\"{}\" is a range: a link has one port (flag --link)", listen));
+  }
   const auto told = micro::net::ParseHostPort(advertise);
   const std::string host_port =
       told.ok() ? micro::JoinHostPort(told->host, told->port)
@@ -157,13 +185,15 @@ absl::StatusOr<std::string> EndpointOf(std::string_view listen, int port,
   return fmt::format("drpc://{}?is_secure=false", host_port);
 }
 
-std::vector<micro::Flag> Prefixed(std::vector<micro::Flag> flags, std::string_view prefix,
-                                  std::string_view kind) {
+std::vector<micro::Flag> Prefixed(std::vector<micro::Flag> flags,
+                                  const std::optional<std::string>& prefix, std::string_view kind,
+                                  bool is_alone) {
+  const std::string before = fmt::format("{}_", kind);
+  const std::string flags_prefix = prefix.value_or(is_alone ? "" : before);
   for (micro::Flag& flag : flags) {
-    const std::string variable = prefix.empty() ? fmt::format("{}_{}", kind, flag.name)
-                                                : fmt::format("{}{}", prefix, flag.name);
-    flag.environment = "MICRO_" + absl::AsciiStrToUpper(variable);
-    flag.name = fmt::format("{}{}", prefix, flag.name);
+    flag.environment = "MICRO_" + absl::AsciiStrToUpper(
+                                      (flags_prefix.empty() ? before : flags_prefix) + flag.name);
+    flag.name = flags_prefix + flag.name;
   }
   return flags;
 }

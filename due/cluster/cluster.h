@@ -17,6 +17,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,8 +43,8 @@ struct ClusterOptions {
   std::string locator = "memory";
   LocatorOptions locator_options = {};
 
-  // How long this process waits on its way down: a gate for its players to leave, a node for its
-  // users to be bound elsewhere. due's etc.shutdownMaxWaitTime, which is without end unless it is
+  // How long this process waits on its way down: gates for their players to leave, then as long nodes
+  // for their users to be bound elsewhere. due's etc.shutdownMaxWaitTime, which is without end unless it is
   // set; so is absl::InfiniteDuration(). Flag --shutdown_max_wait_time.
   absl::Duration shutdown_max_wait_time = absl::Seconds(10);
 };
@@ -53,11 +54,14 @@ class Component {
  public:
   virtual ~Component() = default;
 
-  // What may be set before Start.
-  virtual std::vector<micro::Flag> Flags() = 0;
+  // What may be set before Start. `is_alone`: no other of its process has flags.
+  virtual std::vector<micro::Flag> Flags(bool is_alone) = 0;
 
-  // Begins, and registers.
+  // Begins, and registers, or does so in Announce.
   virtual micro::Task<absl::Status> Start(micro::Context ctx) = 0;
+
+  // What was started serves from now on.
+  virtual micro::Task<absl::Status> Announce(micro::Context) { co_return absl::OkStatus(); }
 
   // Tells the registry that it is about to go (state "hang"), and waits for those who use it, as
   // long as `ctx` lasts.
@@ -77,12 +81,12 @@ class Cluster {
   Cluster& operator=(const Cluster&) = delete;
 
   // The options with the flags of the cluster and of its components, and with hooks that start,
-  // drain and stop them. Where they name the default registry it is "memory" instead. The cluster
+  // drain and stop them: meshes before the service serves, nodes and gates behind that. Where they name the default registry it is "memory" instead. The cluster
   // outlives the service.
   micro::ServiceOptions AddTo(micro::ServiceOptions options);
 
-  // The same without a service. Start: first the nodes, then the gates, with the registry of that
-  // name; after an error nothing runs. Stop: drain and end, first the gates.
+  // The same without a service. Start, once: first the meshes, then the nodes, then the gates, with the
+  // registry of that name; after an error nothing runs. Stop: drain and end, first the gates.
   micro::Task<absl::Status> Start(micro::Context ctx, std::string registry,
                                   micro::registry::Options options = {});
   micro::Task<absl::Status> Stop(micro::Context ctx);
@@ -105,6 +109,8 @@ class Cluster {
   };
 
   absl::Status Open(const std::string& registry, const micro::registry::Options& options);
+  micro::Task<absl::Status> StartUpTo(micro::Context ctx, Rank last);
+  micro::Task<absl::Status> Announce(micro::Context ctx);
   micro::Task<void> Drain(micro::Context ctx);
   micro::Task<absl::Status> End(micro::Context ctx);
 
@@ -122,9 +128,11 @@ class Cluster {
 absl::StatusOr<std::string> EndpointOf(std::string_view listen, int port,
                                        std::string_view advertise);
 
-// A component's flags: their names and the MICRO_ variables with the prefix before them. No prefix
-// is the kind's in variables: MICRO_GATE_ID for --id of a gate.
-std::vector<micro::Flag> Prefixed(std::vector<micro::Flag> flags, std::string_view prefix,
-                                  std::string_view kind);
+// A component's flags: their names and the MICRO_ variables with the prefix before them. None is the
+// kind's, "gate_", unless the component is alone; an empty one is the kind's in variables:
+// MICRO_GATE_ID for --id of a gate.
+std::vector<micro::Flag> Prefixed(std::vector<micro::Flag> flags,
+                                  const std::optional<std::string>& prefix, std::string_view kind,
+                                  bool is_alone);
 
 }  // namespace due

@@ -45,9 +45,15 @@ link::State Membership::state() const {
   return state_;
 }
 
-void Membership::SetState(link::State state) {
+void Membership::SetState(link::State state) { Change(state, /*is_last=*/false); }
+
+void Membership::Leave() { Change(link::State::kHang, /*is_last=*/true); }
+
+void Membership::Change(link::State state, bool is_last) {
   {
     MutexLock lock(mutex_);
+    if (is_leaving_) return;
+    is_leaving_ = is_last;
     if (std::exchange(state_, state) == state) return;
     instance_.state = NameOf(state);
     has_changed_ = true;
@@ -62,7 +68,7 @@ Task<void> Membership::Tell() {
     Instance instance;
     {
       MutexLock lock(mutex_);
-      if (!std::exchange(has_changed_, false)) {
+      if (!is_registered_ || !std::exchange(has_changed_, false)) {
         is_telling_ = false;
         co_return;
       }
@@ -77,14 +83,15 @@ Task<void> Membership::Tell() {
 }
 
 Task<absl::Status> Membership::Deregister(Context ctx) {
-  co_await Told();
   Instance instance;
   {
     MutexLock lock(mutex_);
+    is_leaving_ = true;
     if (!std::exchange(is_registered_, false)) co_return absl::OkStatus();
     state_ = link::State::kShut;
     instance = instance_;
   }
+  co_await Told();
   co_return co_await registry_.Deregister(WithTimeout(ctx, kRegistryTime), std::move(instance));
 }
 

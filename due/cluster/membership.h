@@ -34,13 +34,17 @@ class Membership {
   // several is what it ends up with. A failure is logged, and mended by the registry's refreshes.
   void SetState(link::State state);
 
+  // It is about to go: in state "hang", whatever SetState says from now on.
+  void Leave();
+
   // Waits until the registry has heard all.
   auto Told() { return scope_.Done(); }
 
-  // Takes it out, where it was registered. No SetState any more.
+  // Takes it out, where it was registered.
   micro::Task<absl::Status> Deregister(micro::Context ctx);
 
  private:
+  void Change(link::State state, bool is_last);
   micro::Task<void> Tell();
 
   InstanceRegistry& registry_;
@@ -50,6 +54,7 @@ class Membership {
   bool is_registered_ ABSL_GUARDED_BY(mutex_) = false;
   bool is_telling_ ABSL_GUARDED_BY(mutex_) = false;
   bool has_changed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool is_leaving_ ABSL_GUARDED_BY(mutex_) = false;
   micro::TaskScope scope_;
 };
 

@@ -51,17 +51,21 @@ void Forwarder::Forward(Conn& conn, std::string_view packet) {
 }
 
 Task<void> Forwarder::DeliverLocated(std::shared_ptr<Conn> conn, std::string packet) {
+  if (!life_.status().ok()) co_return Drop(ForwardDrop::kLocator);
   const absl::StatusOr<int32_t> id = packer_.RouteOf(packet);
-  const std::shared_ptr<const RouteTable> table = nodes_.Load();
-  const RouteTable::Route* const route = table->FindRoute(*id);
+  std::shared_ptr<const RouteTable> table = nodes_.Load();
+  const RouteTable::Route* route = table->FindRoute(*id);
   if (route == nullptr) co_return Drop(ForwardDrop::kNoRoute);
   if (!route->stateful) co_return Deliver(route->Next(), *conn, packet);
   const int64_t uid = conn->uid();
   if (uid == 0) co_return Drop(ForwardDrop::kUnauthorized);
   const absl::StatusOr<std::string> nid =
-      co_await locator_.LocateNode(WithTimeout(Context(), kLocatorTime), uid, route->alias);
+      co_await locator_.LocateNode(WithTimeout(life_, kLocatorTime), uid, route->alias);
   if (!nid.ok()) co_return Drop(ForwardDrop::kLocator);
   if (nid->empty()) co_return Drop(ForwardDrop::kUnbound);
+  table = nodes_.Load();  // nodes may have come meanwhile
+  route = table->FindRoute(*id);
+  if (route == nullptr) co_return Drop(ForwardDrop::kNoRoute);
   DeliverTo(*nid, uid, *table, *route, *conn, packet);
 }
 
@@ -83,6 +87,14 @@ void Forwarder::Deliver(const NodePeer* node, Conn& conn, std::string_view packe
 }
 
 void Forwarder::Trigger(link::Event event, int64_t cid, int64_t uid) {
+  const auto added = line_.AddIfBusy(cid, [this, event, cid, uid]() -> Task<void> {
+    TriggerNow(event, cid, uid);
+    co_return;
+  });
+  if (added != micro::InOrder::Added::kYes) TriggerNow(event, cid, uid);
+}
+
+void Forwarder::TriggerNow(link::Event event, int64_t cid, int64_t uid) {
   const std::shared_ptr<const RouteTable> table = nodes_.Load();
   for (const NodePeer* node : table->Listeners(event)) {
     const absl::Status sent = node->link->Send(

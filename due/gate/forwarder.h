@@ -8,9 +8,11 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
+#include "core/context.h"
 #include "core/in_order.h"
 #include "core/task_scope.h"
 #include "due/cluster/node_table.h"
@@ -31,7 +33,9 @@ class Forwarder {
 
   // All of them outlive it. `links` are those of the gate.
   Forwarder(const Packer& packer, Dispatch dispatch, LinkPool& links, CachedLocator& locator)
-      : packer_(packer), nodes_(dispatch, links), locator_(locator) {}
+      : packer_(packer), nodes_(dispatch, links), locator_(locator) {
+    std::tie(life_, end_) = WithCancel(micro::Context());
+  }
   ~Forwarder() { scope_.Join(); }
 
   // The nodes that there are from now on.
@@ -41,10 +45,13 @@ class Forwarder {
   // arrive in order.
   void Forward(Conn& conn, std::string_view packet);
 
-  // Tells the nodes that want to hear of it. From any thread.
+  // Tells the nodes that want to hear of it, behind what the player has sent before. From any thread.
   void Trigger(link::Event event, int64_t cid, int64_t uid);
 
   Counts counts() const;
+
+  // Gives up what waits for the locator: its packets are dropped.
+  void Cancel() { end_(); }
 
   // Waits for what is under way with the locator.
   auto Done() { return scope_.Done(); }
@@ -56,6 +63,7 @@ class Forwarder {
   void Drop(ForwardDrop why) {
     dropped_[static_cast<size_t>(why)].fetch_add(1, std::memory_order_relaxed);
   }
+  void TriggerNow(link::Event event, int64_t cid, int64_t uid);
   micro::Task<void> DeliverLocated(std::shared_ptr<Conn> conn, std::string packet);
 
   const Packer packer_;
@@ -63,6 +71,8 @@ class Forwarder {
   CachedLocator& locator_;
   std::atomic<int64_t> delivered_ = 0, triggered_ = 0;
   std::array<std::atomic<int64_t>, kForwardDrops> dropped_ = {};
+  micro::Context life_;
+  micro::CancelFunction end_;
   micro::TaskScope scope_;
   micro::InOrder line_{scope_, 256};  // packets that wait for where their users are, by player
 };

@@ -73,7 +73,7 @@ Gate::Gate(Cluster& cluster, GateOptions options)
 
 Gate::~Gate() { cluster_.Remove(*this); }
 
-std::vector<micro::Flag> Gate::Flags() {
+std::vector<micro::Flag> Gate::Flags(bool is_alone) {
   ServerOptions& network = options_.network;
   std::vector<micro::Flag> flags = {
       {"id", &options_.id, "of the gate; empty: a random one"},
@@ -96,7 +96,7 @@ std::vector<micro::Flag> Gate::Flags() {
       {"close_displaced", &options_.close_displaced,
        "a login from elsewhere ends the user's old connection"}};
   for (micro::Flag& flag : kcp_flags_.Flags()) flags.push_back(std::move(flag));
-  return Prefixed(std::move(flags), options_.flag_prefix, "gate");
+  return Prefixed(std::move(flags), options_.flag_prefix, "gate", is_alone);
 }
 
 absl::Status Gate::Check() {
@@ -111,18 +111,18 @@ absl::Status Gate::Check() {
   return options_.network.Check();
 }
 
-// Players come last: what they send finds its way, and nodes know the gate.
+// Players come last: what they send finds its way, and the registry tells nodes of the gate before.
 Task<absl::Status> Gate::Start(Context ctx) {
   CO_RETURN_IF_ERROR(Check());
   CO_ASSIGN_OR_RETURN(const Dispatch dispatch, ParseDispatch(options_.dispatch));
   parts_ = std::make_unique<Parts>(cluster_, options_, dispatch);
   CO_RETURN_IF_ERROR(co_await parts_->nodes.Start(ctx));
-  CO_ASSIGN_OR_RETURN(parts_->players, Server::Listen(options_.network, parts_->PlayerHooks()));
-  parts_->operations.SetPlayers(*parts_->players);
   CO_ASSIGN_OR_RETURN(parts_->link, LinkServer::Listen(options_.link, parts_->operations));
   CO_ASSIGN_OR_RETURN(const std::string endpoint,
                       EndpointOf(options_.link.address, parts_->link->port(), options_.advertise));
   CO_RETURN_IF_ERROR(co_await parts_->membership.Register(ctx, endpoint));
+  CO_ASSIGN_OR_RETURN(parts_->players, Server::Listen(options_.network, parts_->PlayerHooks()));
+  parts_->operations.SetPlayers(*parts_->players);
   micro::log::Info("gate started", {{"id", options_.id},
                                     {"network", options_.network.network},
                                     {"port", parts_->players->port()},
@@ -132,7 +132,7 @@ Task<absl::Status> Gate::Start(Context ctx) {
 
 Task<void> Gate::Drain(Context ctx) {
   if (parts_ == nullptr) co_return;
-  SetState(link::State::kHang);
+  parts_->membership.Leave();
   co_await parts_->membership.Told();
   while (parts_->sessions.Count(SessionKind::kConn) > 0) {
     if (!(co_await Sleep(ctx, kLook)).ok()) break;
@@ -149,6 +149,7 @@ Task<absl::Status> Gate::Stop(Context ctx) {
   co_await parts.operations.Done();
   if (parts.link != nullptr) co_await parts.link->Stop(ctx);
   co_await parts.operations.Done();
+  parts.forwarder.Cancel();
   co_await parts.forwarder.Done();
   co_await parts.nodes.Stop();
   co_await parts.pool.Close(ctx);

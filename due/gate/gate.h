@@ -15,6 +15,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,8 +52,8 @@ struct GateOptions {
 
   micro::registry::Labels metadata = {};
 
-  // Before its flags, where a process has several components: "gate_".
-  std::string flag_prefix = {};
+  // Before its flags. Unset: "gate_" where its process has other components, else nothing.
+  std::optional<std::string> flag_prefix = std::nullopt;
 };
 
 struct GateCounts {
@@ -86,7 +87,7 @@ class Gate final : public Component {
   void SetState(link::State state);
 
   // The cluster's.
-  std::vector<micro::Flag> Flags() override;
+  std::vector<micro::Flag> Flags(bool is_alone) override;
   micro::Task<absl::Status> Start(micro::Context ctx) override;
   micro::Task<void> Drain(micro::Context ctx) override;
   micro::Task<absl::Status> Stop(micro::Context ctx) override;

@@ -54,14 +54,19 @@ void GateOperations::Ask(const link::Bind& bind, LinkReply reply) {
 }
 
 Task<void> GateOperations::TellBound(Bound bound, int64_t cid, int64_t uid, LinkReply reply) {
-  if (bound.previous_uid != 0) (void)co_await Settle(bound.previous_uid);
-  const absl::Status settled = co_await Settle(uid);
+  const Context ctx = WithTimeout(Context(), kLocatorTime);
+  if (bound.previous_uid != 0) (void)co_await Settle(ctx, bound.previous_uid);
+  const absl::Status settled = co_await Settle(ctx, uid);
   if (!settled.ok()) {
     micro::log::Warn("a user could not be bound: the locator failed",
                      {{"uid", uid}, {"error", settled}});
-    sessions_.Unbind(uid, bound.epoch);
+    if (bound.is_new) sessions_.Unbind(uid, bound.epoch);
     co_return reply.Done(Code::kInternalError);
   }
+  // The player may have gone, or the user come back elsewhere, meanwhile: nobody hears of this bind
+  // behind that.
+  const ConnPtr now = sessions_.Find(SessionKind::kUser, uid);
+  if (now == nullptr || now->id() != cid) co_return reply.Done(Code::kNotFoundSession);
   settings_.trigger(link::Event::kReconnect, cid, uid);
   reply.Done(Code::kOk);
 }
@@ -73,7 +78,9 @@ void GateOperations::Ask(const link::Unbind& unbind, LinkReply reply) {
 }
 
 Task<void> GateOperations::TellUnbound(int64_t uid, LinkReply reply) {
-  reply.Done((co_await Settle(uid)).ok() ? Code::kOk : Code::kInternalError);
+  reply.Done((co_await Settle(WithTimeout(Context(), kLocatorTime), uid)).ok()
+                 ? Code::kOk
+                 : Code::kInternalError);
 }
 
 void GateOperations::Disconnected(Conn& conn) {
@@ -84,7 +91,7 @@ void GateOperations::Disconnected(Conn& conn) {
 }
 
 Task<void> GateOperations::TellGone(int64_t cid, int64_t uid) {
-  const absl::Status settled = co_await Settle(uid);
+  const absl::Status settled = co_await Settle(WithTimeout(Context(), kLocatorTime), uid);
   if (!settled.ok()) {
     micro::log::Warn("the locator still has a user who has gone",
                      {{"uid", uid}, {"error", settled}});
@@ -94,8 +101,7 @@ Task<void> GateOperations::TellGone(int64_t cid, int64_t uid) {
 
 // Has the locator say what the sessions say of a user. While it is asked they may change: whoever
 // changed them asks as well, and the last to look has seen the last change.
-Task<absl::Status> GateOperations::Settle(int64_t uid) {
-  const Context ctx = WithTimeout(Context(), kLocatorTime);
+Task<absl::Status> GateOperations::Settle(Context ctx, int64_t uid) {
   bool is_here = sessions_.Find(SessionKind::kUser, uid) != nullptr;
   while (true) {
     absl::Status status;
@@ -152,7 +158,7 @@ void GateOperations::Ask(const link::Push& push, LinkReply reply) {
   // The locator may believe that the user is here.
   if (push.kind == SessionKind::kUser)
     Spawn(scope_, [](GateOperations* self, int64_t uid) -> Task<void> {
-      (void)co_await self->Settle(uid);
+      (void)co_await self->Settle(WithTimeout(Context(), kLocatorTime), uid);
     }(this, push.target));
   reply.Done(Code::kNotFoundSession);
 }
@@ -167,10 +173,12 @@ void GateOperations::Ask(const link::Multicast& multicast, LinkReply reply) {
 }
 
 void GateOperations::Ask(const link::Broadcast& broadcast, LinkReply reply) {
+  Server* const players = players_;
+  if (players == nullptr) return reply.Done(Code::kOk);  // nobody can be there yet
   const bool to_users = broadcast.kind == SessionKind::kUser;
   const auto is_meant = [](const Conn& conn) { return conn.uid() != 0; };
-  const absl::Status sent = to_users ? players_->Broadcast(broadcast.packet, is_meant)
-                                     : players_->Broadcast(broadcast.packet);
+  const absl::Status sent = to_users ? players->Broadcast(broadcast.packet, is_meant)
+                                     : players->Broadcast(broadcast.packet);
   if (!sent.ok()) return reply.Done(Code::kInternalError);
   const auto total = static_cast<uint64_t>(sessions_.Count(broadcast.kind));
   if (broadcast.disconnect) {

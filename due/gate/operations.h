@@ -38,7 +38,7 @@ class GateOperations final : public LinkHandler {
       : settings_(std::move(settings)), sessions_(sessions), locator_(locator) {}
   ~GateOperations() override { scope_.Join(); }
 
-  // The server of the players, once there is one; before any request.
+  // The server of the players, once there is one.
   void SetPlayers(Server& players) { players_ = &players; }
 
   void Handle(const std::shared_ptr<const LinkPeer>& peer, const link::Request& request,
@@ -73,12 +73,12 @@ class GateOperations final : public LinkHandler {
   micro::Task<void> TellBound(Bound bound, int64_t cid, int64_t uid, LinkReply reply);
   micro::Task<void> TellUnbound(int64_t uid, LinkReply reply);
   micro::Task<void> TellGone(int64_t cid, int64_t uid);
-  micro::Task<absl::Status> Settle(int64_t uid);
+  micro::Task<absl::Status> Settle(micro::Context ctx, int64_t uid);
 
   const Settings settings_;
   Sessions& sessions_;
   Locator& locator_;
-  Server* players_ = nullptr;
+  std::atomic<Server*> players_ = nullptr;
   micro::TaskScope scope_;
 };
 

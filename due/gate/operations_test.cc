@@ -1,6 +1,7 @@
 // What nodes ask of a gate, over a real link, of real players' connections.
 #include "due/gate/operations.h"
 
+#include "core/async.h"
 #include "core/plugin_table.h"
 #include "due/link/client.h"
 #include "due/network/server_fixture.h"
@@ -190,6 +191,68 @@ TEST_F(OperationsTest, APushToOneWhoHasGoneMendsTheLocator) {
   EXPECT_EQ(CodeOf(link::Push{SessionKind::kUser, 8, packet}), Code::kNotFoundSession);
   EXPECT_TRUE(Eventually([&] { return GateOf(7).empty(); }));
   EXPECT_EQ(GateOf(8), "g2");
+}
+
+// Binds only when it is let, as one far away.
+class SlowLocator final : public Locator {
+ public:
+  explicit SlowLocator(std::shared_ptr<Locator> of) : of_(std::move(of)) {}
+  std::string_view name() const override { return of_->name(); }
+  micro::Task<absl::StatusOr<std::string>> LocateGate(Context ctx, int64_t uid) override {
+    return of_->LocateGate(ctx, uid);
+  }
+  micro::Task<absl::StatusOr<std::string>> LocateNode(Context ctx, int64_t uid,
+                                                      std::string name) override {
+    return of_->LocateNode(ctx, uid, name);
+  }
+  micro::Task<absl::StatusOr<Nodes>> LocateNodes(Context ctx, int64_t uid) override {
+    return of_->LocateNodes(ctx, uid);
+  }
+  micro::Task<absl::Status> BindGate(Context ctx, int64_t uid, std::string gid) override {
+    asked_->TrySet(true);
+    (void)co_await let_->Wait();
+    co_return co_await of_->BindGate(ctx, uid, gid);
+  }
+  micro::Task<absl::Status> BindNode(Context ctx, int64_t uid, std::string name,
+                                     std::string nid) override {
+    return of_->BindNode(ctx, uid, name, nid);
+  }
+  micro::Task<absl::StatusOr<bool>> UnbindGate(Context ctx, int64_t uid, std::string gid) override {
+    return of_->UnbindGate(ctx, uid, gid);
+  }
+  micro::Task<absl::StatusOr<bool>> UnbindNode(Context ctx, int64_t uid, std::string name,
+                                               std::string nid) override {
+    return of_->UnbindNode(ctx, uid, name, nid);
+  }
+  micro::Task<absl::StatusOr<std::unique_ptr<LocationWatcher>>> Watch(
+      Context ctx, LocationWatch watch) override {
+    return of_->Watch(ctx, watch);
+  }
+
+  const std::shared_ptr<Locator> of_;
+  const std::shared_ptr<micro::OneShot<bool>> asked_ = std::make_shared<micro::OneShot<bool>>();
+  const std::shared_ptr<micro::OneShot<bool>> let_ = std::make_shared<micro::OneShot<bool>>();
+};
+
+TEST_F(OperationsTest, NobodyHearsOfALoginBehindThePlayersEnd) {
+  TearDown();
+  const auto slow = std::make_shared<SlowLocator>(locator_);
+  locator_ = slow;
+  Start(false);
+  const int64_t cid = Connect();
+  ASSERT_THAT(node_->Send(0, link::Bind{.cid = cid, .uid = 7}), IsOk());
+  EXPECT_THAT(BlockOn(Await(micro::WithTimeout(Context(), absl::Minutes(1)), slow->asked_)),
+              IsOk());
+  players_[0].Close();
+  const auto end = NextTriggered();
+  EXPECT_EQ(end.event, link::Event::kDisconnect);
+  EXPECT_EQ(end.uid, 7);
+  slow->let_->TrySet(true);
+  EXPECT_TRUE(Eventually([&] { return GateOf(7).empty(); }));
+  BlockOn([](GateOperations* operations) -> micro::Task<void> {
+    co_await operations->Done();
+  }(operations_.get()));
+  EXPECT_FALSE(BlockOn(triggered_.Pop(micro::WithTimeout(Context(), absl::ZeroDuration()))).ok());
 }
 
 }  // namespace

@@ -115,24 +115,22 @@ Task<absl::StatusOr<Locator::Nodes>> CachedLocator::LocateNodes(Context ctx, int
 }
 
 Task<absl::Status> CachedLocator::BindGate(Context ctx, int64_t uid, std::string gid) {
+  const LocationCache::Moment asked = gates_.Now(uid);
   const absl::Status bound = co_await locator_->BindGate(std::move(ctx), uid, gid);
-  // What failed may have been done nevertheless.
-  if (bound.ok() && options_.gates && following()) {
-    gates_.Set(uid, "", gid, /*add=*/true);
-  } else if (const auto known = gates_.Find(uid, "")) {
-    gates_.Erase(uid, "", *known);
-  }
+  // Events that came meanwhile may be of later binds, and what failed may have been done nevertheless.
+  if (bound.ok() && options_.gates && following()) gates_.Fill(uid, "", gid, asked);
+  const auto known = gates_.Find(uid, "");
+  if (known.has_value() && (!bound.ok() || *known != gid)) gates_.Erase(uid, "", *known);
   co_return bound;
 }
 
 Task<absl::Status> CachedLocator::BindNode(Context ctx, int64_t uid, std::string name,
                                            std::string nid) {
+  const LocationCache::Moment asked = nodes_.Now(uid);
   const absl::Status bound = co_await locator_->BindNode(std::move(ctx), uid, name, nid);
-  if (bound.ok() && options_.nodes && following()) {
-    nodes_.Set(uid, name, nid, /*add=*/true);
-  } else if (const auto known = nodes_.Find(uid, name)) {
-    nodes_.Erase(uid, name, *known);
-  }
+  if (bound.ok() && options_.nodes && following()) nodes_.Fill(uid, name, nid, asked);
+  const auto known = nodes_.Find(uid, name);
+  if (known.has_value() && (!bound.ok() || *known != nid)) nodes_.Erase(uid, name, *known);
   co_return bound;
 }
 

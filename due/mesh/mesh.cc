@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/async.h"
 #include "core/random.h"
 #include "core/status_macros.h"
 #include "due/cluster/instance_feed.h"
@@ -40,15 +41,19 @@ Mesh::Mesh(Cluster& cluster, MeshOptions options)
   cluster_.Add(*this, Cluster::kMeshes);
 }
 
-Mesh::~Mesh() { cluster_.Remove(*this); }
+// A service that could not start its server has called no hook of a stop.
+Mesh::~Mesh() {
+  if (parts_ != nullptr) (void)micro::BlockOn(Stop(Context()));
+  cluster_.Remove(*this);
+}
 
-std::vector<micro::Flag> Mesh::Flags() {
+std::vector<micro::Flag> Mesh::Flags(bool is_alone) {
   return Prefixed(
       {{"id", &options_.id, "of the mesh; empty: a random one"},
        {"conn_num", &options_.links.conn_num, "connections to each gate and node"},
        {"call_timeout", &options_.links.call_timeout, "of what gates are asked"},
        {"endpoint", &options_.endpoint, "where due's callers find its services; empty: nowhere"}},
-      options_.flag_prefix, "mesh");
+      options_.flag_prefix, "mesh", is_alone);
 }
 
 Task<absl::Status> Mesh::Start(Context ctx) {
@@ -59,13 +64,17 @@ Task<absl::Status> Mesh::Start(Context ctx) {
   parts_ = std::make_unique<Parts>(cluster_, options_);
   CO_RETURN_IF_ERROR(co_await parts_->gates.Start(ctx));
   CO_RETURN_IF_ERROR(co_await parts_->nodes.Start(ctx));
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> Mesh::Announce(Context ctx) {
   if (options_.endpoint.empty()) co_return absl::OkStatus();
   co_return co_await parts_->membership.Register(ctx, options_.endpoint);
 }
 
 Task<void> Mesh::Drain(Context) {
   if (parts_ == nullptr || options_.endpoint.empty()) co_return;
-  parts_->membership.SetState(link::State::kHang);
+  parts_->membership.Leave();
   co_await parts_->membership.Told();
 }
 

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,8 +40,8 @@ struct MeshOptions {
   std::string endpoint = {};
   micro::registry::Labels metadata = {};
 
-  // Before its flags, where a process has several components: "mesh_".
-  std::string flag_prefix = {};
+  // Before its flags. Unset: "mesh_" where its process has other components, else nothing.
+  std::optional<std::string> flag_prefix = std::nullopt;
 };
 
 // From any thread, unless it says otherwise.
@@ -50,13 +51,14 @@ class Mesh final : public Component {
   explicit Mesh(Cluster& cluster, MeshOptions options = {});
   ~Mesh() override;  // after the cluster has stopped
 
-  // From the cluster's start on.
+  // From the cluster's start on, which in a service comes before its handlers are called.
   const std::string& id() const { return options_.id; }
   Proxy proxy() const;
 
   // The cluster's.
-  std::vector<micro::Flag> Flags() override;
+  std::vector<micro::Flag> Flags(bool is_alone) override;
   micro::Task<absl::Status> Start(micro::Context ctx) override;
+  micro::Task<absl::Status> Announce(micro::Context ctx) override;
   micro::Task<void> Drain(micro::Context ctx) override;
   micro::Task<absl::Status> Stop(micro::Context ctx) override;
 

@@ -14,9 +14,11 @@ struct Counts {
   int64_t unopened = 0;  // whose handshake failed: WebSocket's
   int64_t open = 0;      // now
   int64_t packets_in = 0, packets_out = 0;
-  int64_t dropped = 0;                      // messages that held no packet: text, a wrong size
-  int64_t broadcasts = 0;                   // each encoded once
-  int64_t missed = 0;                       // broadcasts by connections with full queues
+  int64_t bytes_in = 0, bytes_out = 0;
+  int64_t full = 0;        // packets that were pushed to connections with full queues
+  int64_t dropped = 0;     // messages that held no packet: text, a wrong size
+  int64_t broadcasts = 0;  // each encoded once
+  int64_t missed = 0;      // broadcasts by connections with full queues
   std::array<int64_t, kCauses> ended = {};  // by Cause
 };
 

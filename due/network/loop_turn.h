@@ -17,10 +17,21 @@ class LoopTurn final : public micro::net::Turn {
  public:
   using Turn::Turn;
 
-  // Packets that went over the loop's connections: written on the loop, read anywhere.
-  std::atomic<int64_t> packets_in = 0, packets_out = 0;
-  std::atomic<int64_t> dropped = 0;  // messages that held no packet
-  std::atomic<int64_t> missed = 0;   // broadcasts, by connections whose queue was full
+  // What went over the loop's connections: counted on the loop, read anywhere.
+  class Count {
+   public:
+    void Add(int64_t more) { Set(*this + more); }
+    operator int64_t() const { return value_.load(std::memory_order_relaxed); }
+
+   private:
+    void Set(int64_t value) { value_.store(value, std::memory_order_relaxed); }
+    std::atomic<int64_t> value_ = 0;
+  };
+  Count packets_in, packets_out, bytes_in, bytes_out;
+  Count dropped;  // messages that held no packet
+  Count missed;   // broadcasts, by connections whose queue was full
+
+  std::atomic<int64_t> refused = 0;  // packets that were pushed to full queues; from any thread
 
   // An empty text with room, lent to the session that delivers what it has read. On the loop.
   std::string spare;

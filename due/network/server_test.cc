@@ -34,6 +34,9 @@ TEST_F(ServerTest, AnswersHeartbeatsAndTellsNobodyOfThem) {
   EXPECT_EQ(*client.ReadAll(2 * kHeartbeat.size()), kHeartbeat + kHeartbeat);
   EXPECT_EQ(told, 1);
   EXPECT_EQ(server_->counts().packets_in, 4);
+  EXPECT_EQ(server_->counts().bytes_in,
+            static_cast<int64_t>((kEmpty + kHeartbeat + Packet(1, "x") + kHeartbeat).size()));
+  EXPECT_EQ(server_->counts().bytes_out, static_cast<int64_t>(2 * kHeartbeat.size()));
 }
 
 TEST_F(ServerTest, TicksByItselfWhenItIsToldTo) {
@@ -142,6 +145,7 @@ TEST_F(ServerTest, RefusesToQueueMoreThanItMay) {
   BlockingSocket client = Dial();
   const int count = taken.get_future().get();
   EXPECT_GE(count, 4);
+  EXPECT_EQ(server_->counts().full, 1);
   EXPECT_THAT(client.ReadAll(static_cast<size_t>(count) * large.size()), IsOk());
 }
 

@@ -62,6 +62,7 @@ void Session::Start(std::string_view read) {
   space_ = std::make_unique_for_overwrite<char[]>(capacity_);
   if (!read.empty()) std::memcpy(space_.get(), read.data(), read.size());
   end_ = read.size();
+  turn_->bytes_in.Add(static_cast<int64_t>(read.size()));
   is_delivering_ = true;
   if (settings_->hooks.on_connect != nullptr) settings_->hooks.on_connect(*this);
   is_delivering_ = false;
@@ -89,6 +90,7 @@ void Session::OnRead(const absl::Status& status, size_t count) {
     return Flush();
   }
   if (!status.ok()) return End(state() == kHanged ? cause_ : Cause::kPeer);
+  turn_->bytes_in.Add(static_cast<int64_t>(count));
   end_ += count;
   last_read_ = count;
   Advance();
@@ -115,14 +117,14 @@ void Session::Advance() {
 }
 
 void Session::DeliverAll() {
-  const int64_t before = turn_->packets_in.load(std::memory_order_relaxed);
+  const int64_t before = turn_->packets_in;
   if (waiting_.empty()) waiting_.swap(turn_->spare);
   is_delivering_ = true;
   while (state() == kOpened && !IsFull() && TakeNext()) {
   }
   is_delivering_ = false;
   // Bytes that are no whole packet are no sign of life: whoever sends them one by one is silent.
-  if (turn_->packets_in.load(std::memory_order_relaxed) != before) heard_ = Clock::Real().Now();
+  if (turn_->packets_in != before) heard_ = Clock::Real().Now();
 }
 
 // False: nothing whole is left.
@@ -146,7 +148,7 @@ bool Session::TakeNext() {
       Deliver(taken->packet);
       return true;
     case Wire::Taken::kDropped:
-      turn_->dropped.fetch_add(1, std::memory_order_relaxed);
+      turn_->dropped.Add(1);
       return true;
     case Wire::Taken::kControl:
       return true;
@@ -158,7 +160,7 @@ bool Session::TakeNext() {
 }
 
 void Session::Deliver(std::string_view packet) {
-  turn_->packets_in.fetch_add(1, std::memory_order_relaxed);
+  turn_->packets_in.Add(1);
   if (packet.size() == kSizeBytes) return;  // it tells that the peer lives
   if (Packer::IsHeartbeat(packet)) {
     if (settings_->answers_heartbeats) SendHeartbeat();
@@ -203,8 +205,10 @@ absl::Status Session::Push(std::string_view packet) {
   }
   int queued = queued_.load(std::memory_order_relaxed);
   do {
-    if (queued >= settings_->write_queue_size)
+    if (queued >= settings_->write_queue_size) {
+      turn_->refused.fetch_add(1, std::memory_order_relaxed);
       return absl::ResourceExhaustedError("the connection's write queue is full");
+    }
   } while (!queued_.compare_exchange_weak(queued, queued + 1, std::memory_order_relaxed));
   if (is_here) {
     Take(packet);
@@ -225,13 +229,14 @@ void Session::Take(std::string_view packet) {
 void Session::Write(std::string_view bytes) {
   if (state() == kClosed || has_said_goodbye_) return;
   if (IsFull()) {
-    turn_->missed.fetch_add(1, std::memory_order_relaxed);
+    turn_->missed.Add(1);
     return;
   }
   if (!is_writing_ && !is_delivering_ && waiting_.empty()) {
     const size_t written = socket_->TryWrite(bytes);
+    turn_->bytes_out.Add(static_cast<int64_t>(written));
     if (written == bytes.size()) {
-      turn_->packets_out.fetch_add(1, std::memory_order_relaxed);
+      turn_->packets_out.Add(1);
       return;
     }
     bytes.remove_prefix(written);
@@ -255,6 +260,7 @@ void Session::Flush() {
   if (is_ending_ && !std::exchange(has_said_goodbye_, true)) wire_->PutGoodbye(waiting_);
   if (!waiting_.empty()) {
     const size_t written = socket_->TryWrite(waiting_);
+    turn_->bytes_out.Add(static_cast<int64_t>(written));
     if (written < waiting_.size()) {
       writing_.swap(waiting_);
       writing_packets_ = std::exchange(waiting_packets_, 0);
@@ -262,7 +268,7 @@ void Session::Flush() {
       is_writing_ = true;
       return WriteOn();
     }
-    turn_->packets_out.fetch_add(waiting_packets_, std::memory_order_relaxed);
+    turn_->packets_out.Add(waiting_packets_);
     queued_.fetch_sub(std::exchange(waiting_packets_, 0), std::memory_order_relaxed);
     waiting_.clear();
   }
@@ -287,6 +293,7 @@ void Session::WriteOn() {
   });
   const std::string_view part = std::string_view(writing_).substr(written_, kWritten);
   written_ += part.size();
+  turn_->bytes_out.Add(static_cast<int64_t>(part.size()));
   socket_->Write(part, [self = Self()](const absl::Status& status) { self->OnWritten(status); });
 }
 
@@ -296,7 +303,7 @@ void Session::OnWritten(const absl::Status& status) {
   if (written_ < writing_.size()) return WriteOn();
   is_writing_ = false;
   stall_.Clear();
-  turn_->packets_out.fetch_add(writing_packets_, std::memory_order_relaxed);
+  turn_->packets_out.Add(writing_packets_);
   queued_.fetch_sub(std::exchange(writing_packets_, 0), std::memory_order_relaxed);
   writing_.clear();
   if (writing_.capacity() > kKeptSpace) writing_.shrink_to_fit();

@@ -70,10 +70,14 @@ void SessionTable::Broadcast(std::shared_ptr<const std::string> bytes,
 Counts SessionTable::counts() const {
   Counts counts{.accepted = accepted_, .refused = refused_, .open = open_};
   for (const auto& on_loop : on_loops_) {
-    counts.packets_in += on_loop->turn->packets_in.load(std::memory_order_relaxed);
-    counts.packets_out += on_loop->turn->packets_out.load(std::memory_order_relaxed);
-    counts.dropped += on_loop->turn->dropped.load(std::memory_order_relaxed);
-    counts.missed += on_loop->turn->missed.load(std::memory_order_relaxed);
+    const LoopTurn& turn = *on_loop->turn;
+    counts.packets_in += turn.packets_in;
+    counts.packets_out += turn.packets_out;
+    counts.bytes_in += turn.bytes_in;
+    counts.bytes_out += turn.bytes_out;
+    counts.dropped += turn.dropped;
+    counts.full += turn.refused;
+    counts.missed += turn.missed;
   }
   for (size_t i = 0; i < kCauses; ++i) counts.ended[i] = ended_[i];
   return counts;

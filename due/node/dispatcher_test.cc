@@ -1,11 +1,16 @@
 // A node behind a gate: players' packets go through both and back, over real connections and links.
 #include "due/node/dispatcher.h"
 
+#include <stdexcept>
+#include <thread>
+
+#include "core/async.h"
 #include "core/plugin_table.h"
 #include "core/status_macros.h"
 #include "due/gate/forwarder.h"
 #include "due/gate/operations.h"
 #include "due/network/server_fixture.h"
+#include "due/node/actors.h"
 
 namespace due {
 namespace {
@@ -82,6 +87,15 @@ class NodeTest : public ServerTest {
     router_.Add(5, [](Context, Request&) -> Task<absl::Status> {
       co_return absl::InternalError("it does not work");
     });
+    router_.Add(20, [this](Context ctx, Request& request) -> Task<absl::Status> {
+      if (micro::net::Loop::Current() != &node_loops_[0]) ++begun_elsewhere_;
+      (void)co_await micro::Sleep(ctx, absl::Milliseconds(5));
+      co_return request.Respond("x");
+    });
+    router_.Add(21, [](Context, Request&) -> Task<absl::Status> {
+      throw std::runtime_error("bad json");
+      co_return absl::OkStatus();
+    });
     router_
         .NewGroup(
             {[](Context ctx, Request& request, const RequestHandler& next) -> Task<absl::Status> {
@@ -142,6 +156,7 @@ class NodeTest : public ServerTest {
                          events_,
                          links_};
   micro::Queue<PlayerEvent> told_{1000};
+  std::atomic<int> begun_elsewhere_ = 0;
   std::unique_ptr<LinkServer> gate_, node_;
 };
 
@@ -220,6 +235,81 @@ TEST_F(NodeTest, CountsWhatItDoesNotDo) {
   EXPECT_EQ(state->value, static_cast<uint64_t>(link::State::kWork));
   ASSERT_THAT(BlockOn(mesh.Call(Context(), link::SetState{link::State::kBusy})), IsOk());
   EXPECT_EQ(state_, link::State::kBusy);
+}
+
+TEST_F(NodeTest, HandlersBeginOnTheNodesThreadBehindOnesThatWaited) {
+  BlockingSocket player = Dial();
+  const std::string all = Packet(20, "a") + Packet(20, "b") + Packet(20, "c");
+  ASSERT_THAT(player.Write(all), IsOk());
+  EXPECT_THAT(player.ReadAll(all.size()), IsOk());
+  EXPECT_EQ(begun_elsewhere_, 0);
+}
+
+// Says nothing of changes.
+class SilentLocator final : public Locator {
+ public:
+  explicit SilentLocator(std::shared_ptr<Locator> of) : of_(std::move(of)) {}
+  std::string_view name() const override { return of_->name(); }
+  Task<absl::StatusOr<std::string>> LocateGate(Context ctx, int64_t uid) override {
+    return of_->LocateGate(ctx, uid);
+  }
+  Task<absl::StatusOr<std::string>> LocateNode(Context ctx, int64_t uid,
+                                               std::string name) override {
+    return of_->LocateNode(ctx, uid, name);
+  }
+  Task<absl::StatusOr<Nodes>> LocateNodes(Context ctx, int64_t uid) override {
+    return of_->LocateNodes(ctx, uid);
+  }
+  Task<absl::Status> BindGate(Context ctx, int64_t uid, std::string gid) override {
+    return of_->BindGate(ctx, uid, gid);
+  }
+  Task<absl::Status> BindNode(Context ctx, int64_t uid, std::string name,
+                              std::string nid) override {
+    return of_->BindNode(ctx, uid, name, nid);
+  }
+  Task<absl::StatusOr<bool>> UnbindGate(Context ctx, int64_t uid, std::string gid) override {
+    return of_->UnbindGate(ctx, uid, gid);
+  }
+  Task<absl::StatusOr<bool>> UnbindNode(Context ctx, int64_t uid, std::string name,
+                                        std::string nid) override {
+    return of_->UnbindNode(ctx, uid, name, nid);
+  }
+  Task<absl::StatusOr<std::unique_ptr<LocationWatcher>>> Watch(Context ctx,
+                                                               LocationWatch) override {
+    return of_->Watch(ctx, {.gates = false, .nodes = false});
+  }
+
+ private:
+  const std::shared_ptr<Locator> of_;
+};
+
+TEST_F(NodeTest, LooksAgainWhereWhatItRemembersIsOld) {
+  CachedLocator cached(std::make_shared<SilentLocator>(locator_), {});
+  ASSERT_TRUE(Eventually([&] { return cached.following(); }));
+  NodeLinks links{
+      {.kind = link::InstanceKind::kNode, .id = "n1"}, "hall", packer_, cached, node_loops_};
+  Dispatcher dispatcher{
+      {.state = [this] { return state_.load(); }, .set_state = [](link::State) {}},
+      router_,
+      events_,
+      links};
+  auto server = LinkServer::Listen({.address = "127.0.0.1:0"}, dispatcher, node_loops_).value();
+  ASSERT_THAT(BlockOn(locator_->BindNode(Context(), 77, "hall", "n2")), IsOk());
+  EXPECT_EQ(BlockOn(cached.LocateNode(Context(), 77, "hall")).value(), "n2");
+  ASSERT_THAT(BlockOn(locator_->BindNode(Context(), 77, "hall", "n1")), IsOk());
+  // The answer goes to a gate that nobody knows: the handler has run.
+  LinkClient gate(AddressOf(*server), {.kind = link::InstanceKind::kGate, .id = "g2"});
+  ASSERT_THAT(gate.Send(1, link::Deliver{.cid = 1, .uid = 77, .packet = Packet(3, "x")}), IsOk());
+  EXPECT_TRUE(Eventually([&] { return dispatcher.counts().failed == 1; }));
+  EXPECT_EQ(dispatcher.counts().misplaced, 0);
+  BlockOn(server->Stop(Context()));
+}
+
+TEST_F(NodeTest, AHandlerThatThrowsHarmsNobodyElse) {
+  BlockingSocket player = Dial();
+  ASSERT_THAT(player.Write(Packet(21, "x")), IsOk());
+  EXPECT_EQ(Ask(player, 1, "hello", 5), "hello");
+  EXPECT_EQ(dispatcher_.counts().failed, 1);
 }
 
 }  // namespace

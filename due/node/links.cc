@@ -8,11 +8,13 @@
 namespace due {
 
 NodeLinks::NodeLinks(LinkClientOptions self, std::string name, const Packer& packer,
-                     CachedLocator& locator, micro::net::Loops& loops, Dispatch dispatch)
+                     CachedLocator& locator, micro::net::Loops& loops, Dispatch dispatch,
+                     std::shared_ptr<const Bodies> bodies)
     : nid_(self.id),
       name_(std::move(name)),
       packer_(packer),
       locator_(locator),
+      bodies_(std::move(bodies)),
       gate_links_(self, loops),
       node_links_(std::move(self), loops),
       nodes_(dispatch, node_links_) {}

@@ -13,9 +13,12 @@
 #include "due/cluster/node_table.h"
 #include "due/link/pool.h"
 #include "due/locate/cached_locator.h"
+#include "due/node/bodies.h"
 #include "due/packet/packer.h"
 
 namespace due {
+
+class Actors;
 
 class NodeLinks {
  public:
@@ -27,12 +30,17 @@ class NodeLinks {
   // `self` is who asks; `name` is the node's, and empty of what is none. The others outlive it.
   NodeLinks(LinkClientOptions self, std::string name, const Packer& packer, CachedLocator& locator,
             micro::net::Loops& loops = micro::net::Loops::Default(),
-            Dispatch dispatch = Dispatch::kRandom);
+            Dispatch dispatch = Dispatch::kRandom, std::shared_ptr<const Bodies> bodies = nullptr);
 
   const std::string& nid() const { return nid_; }
   const std::string& name() const { return name_; }
   const Packer& packer() const { return packer_; }
   CachedLocator& locator() const { return locator_; }
+  const Bodies* bodies() const { return bodies_.get(); }  // null: messages are bytes alone
+
+  // Null: what is none has no actors. Set before there are requests.
+  Actors* actors() const { return actors_; }
+  void SetActors(Actors& actors) { actors_ = &actors; }
 
   // Those that there are from now on. Each by one thread at a time.
   void SetGates(const std::vector<Gate>& gates);
@@ -53,6 +61,8 @@ class NodeLinks {
   const std::string nid_, name_;
   const Packer packer_;
   CachedLocator& locator_;
+  const std::shared_ptr<const Bodies> bodies_;
+  Actors* actors_ = nullptr;
   LinkPool gate_links_, node_links_;
   micro::Published<Gates> gates_;
   NodeTable nodes_;

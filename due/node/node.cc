@@ -28,10 +28,11 @@ constexpr absl::Duration kLook = absl::Milliseconds(50);  // at who is left, whi
 
 // What runs. What stands further down uses what stands above, and ends before it.
 struct Node::Parts {
-  Parts(Cluster& cluster, const NodeOptions& options, Dispatch dispatch, Instance instance,
-        const Router& router, const EventHandlers& events)
+  Parts(Cluster& cluster, const NodeOptions& options, Dispatch dispatch, Bodies bodies,
+        Instance instance, const Router& router, const EventHandlers& events)
       : loops(static_cast<size_t>(options.threads)),
-        links(options.links, options.name, cluster.packer(), cluster.locator(), loops, dispatch),
+        links(options.links, options.name, cluster.packer(), cluster.locator(), loops, dispatch,
+              std::make_shared<const Bodies>(std::move(bodies))),
         dispatcher({.state = [this] { return membership.state(); },
                     .set_state = [this](link::State state) { membership.SetState(state); },
                     .request_timeout = options.request_timeout},
@@ -66,7 +67,7 @@ void Node::OnEvent(link::Event event, EventHandler handler) {
   events_[static_cast<size_t>(event)] = std::move(handler);
 }
 
-std::vector<micro::Flag> Node::Flags() {
+std::vector<micro::Flag> Node::Flags(bool is_alone) {
   return Prefixed(
       {{"id", &options_.id, "of the node; empty: a random one"},
        {"name", &options_.name, "of the node; a user is bound to one of a name"},
@@ -77,9 +78,10 @@ std::vector<micro::Flag> Node::Flags() {
        {"advertise", &options_.advertise, "host or host:port that gates reach it by"},
        {"conn_num", &options_.links.conn_num, "connections to each gate and node"},
        {"call_timeout", &options_.links.call_timeout, "of what gates are asked"},
+       {"codec", &options_.codec, "of messages: a plugin"},
        {"threads", &options_.threads, "that handlers begin on"},
        {"request_timeout", &options_.request_timeout, "of a handler's context; 0s: without end"}},
-      options_.flag_prefix, "node");
+      options_.flag_prefix, "node", is_alone);
 }
 
 absl::Status Node::Check() {
@@ -122,8 +124,11 @@ Instance Node::ToInstance() const {
 Task<absl::Status> Node::Start(Context ctx) {
   CO_RETURN_IF_ERROR(Check());
   CO_ASSIGN_OR_RETURN(const Dispatch dispatch, ParseDispatch(options_.dispatch));
-  parts_ = std::make_unique<Parts>(cluster_, options_, dispatch, ToInstance(), router_, events_);
+  CO_ASSIGN_OR_RETURN(Bodies bodies, Bodies::New(options_.codec, options_.encryptor));
+  parts_ = std::make_unique<Parts>(cluster_, options_, dispatch, std::move(bodies), ToInstance(),
+                                   router_, events_);
   Parts& parts = *parts_;
+  parts.links.SetActors(actors_);
   CO_RETURN_IF_ERROR(co_await parts.bindings.Start(ctx));
   CO_RETURN_IF_ERROR(co_await parts.gates.Start(ctx));
   CO_RETURN_IF_ERROR(co_await parts.nodes.Start(ctx));
@@ -140,9 +145,10 @@ Task<absl::Status> Node::Start(Context ctx) {
 
 Task<void> Node::Drain(Context ctx) {
   if (parts_ == nullptr) co_return;
-  SetState(link::State::kHang);
+  parts_->membership.Leave();
   co_await parts_->membership.Told();
-  while (parts_->bindings.Count() > 0 || parts_->dispatcher.running() > 0) {
+  while (parts_->bindings.Count() > 0 || actors_.keeping() > 0 ||
+         parts_->dispatcher.running() > 0) {
     if (!(co_await Sleep(ctx, kLook)).ok()) break;
   }
 }
@@ -159,6 +165,7 @@ Task<absl::Status> Node::Stop(Context ctx) {
   const int cut = parts.dispatcher.running();
   parts.dispatcher.Cancel();
   co_await parts.dispatcher.Done();
+  co_await actors_.Done();
   co_await parts.links.Close(ctx);
   co_await parts.gates.Stop();
   co_await parts.nodes.Stop();

@@ -13,17 +13,20 @@
 // Handlers are coroutines that begin on the node's one thread, in the order in which a player's
 // packets came. Their context says who the player is (request.h), so that services which a handler
 // calls know it, and ends with `request_timeout`. On its way down a node is in state "hang", and
-// waits for its users to be bound elsewhere (cluster.h); a node that comes back with the same id has
+// waits for its users to be bound elsewhere, and for its actors' end (cluster.h); a node that comes back with the same id has
 // them still. Mirrors due's node.Node (reference/due.md §4), in whose place it can stand.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "due/cluster/cluster.h"
 #include "due/link/client.h"
 #include "due/link/server.h"
+#include "due/node/actors.h"
+#include "due/node/bodies.h"
 #include "due/node/event.h"
 #include "due/node/proxy.h"
 #include "due/node/router.h"
@@ -45,6 +48,10 @@ struct NodeOptions {
   // Our links to gates and nodes. Kind and id are ours.
   LinkClientOptions links = {};
 
+  // What Request::Parse and Respond read and write messages with: proto or json. --codec
+  std::string codec = "proto";
+  std::shared_ptr<const Encryptor> encryptor = nullptr;  // of players' messages; null: as they are
+
   // Handlers begin on as many threads, those of one connection on one. due has 1, which handlers
   // that share what is not locked rely on. --threads
   int threads = 1;
@@ -55,8 +62,8 @@ struct NodeOptions {
 
   micro::registry::Labels metadata = {};
 
-  // Before its flags, where a process has several components: "node_".
-  std::string flag_prefix = {};
+  // Before its flags. Unset: "node_" where its process has other components, else nothing.
+  std::optional<std::string> flag_prefix = std::nullopt;
 };
 
 struct NodeCounts {
@@ -79,6 +86,9 @@ class Node final : public Component {
   Router& router() { return router_; }
   void OnEvent(link::Event event, EventHandler handler);
 
+  // What players share.
+  Actors& actors() { return actors_; }
+
   // From the cluster's start on.
   const std::string& id() const { return options_.id; }
   const std::string& name() const { return options_.name; }
@@ -92,7 +102,7 @@ class Node final : public Component {
   void SetState(link::State state);
 
   // The cluster's.
-  std::vector<micro::Flag> Flags() override;
+  std::vector<micro::Flag> Flags(bool is_alone) override;
   micro::Task<absl::Status> Start(micro::Context ctx) override;
   micro::Task<void> Drain(micro::Context ctx) override;
   micro::Task<absl::Status> Stop(micro::Context ctx) override;
@@ -107,6 +117,7 @@ class Node final : public Component {
   NodeOptions options_;
   Router router_;
   EventHandlers events_;
+  Actors actors_;
   std::unique_ptr<Parts> parts_;
 };
 

@@ -62,7 +62,10 @@ Task<Proxy::Answer> Proxy::AskUser(Context ctx, int64_t uid, link::Request reque
     const auto gate = links_->GateOf(gid);
     if (gate.ok()) {
       const Answer answer = co_await (*gate)->Call(ctx, request);
-      if (!answer.ok() || answer->code != link::Code::kNotFoundSession || !again) co_return answer;
+      if (!answer.ok() || !again) co_return answer;
+      const bool is_gone = answer->code == link::Code::kNotFoundSession ||
+                           (std::holds_alternative<link::IsOnline>(request) && answer->value == 0);
+      if (!is_gone) co_return answer;
     } else if (!again) {
       co_return gate.status();
     }
@@ -185,11 +188,12 @@ Task<absl::StatusOr<int64_t>> Proxy::PushEach(Context ctx, const std::vector<int
 Task<absl::Status> Proxy::SendPerGate(Context ctx, const std::vector<int64_t>& uids,
                                       link::Multicast multicast) const {
   std::map<std::string, std::vector<int64_t>> uids_of;
-  for (const int64_t uid : uids) {
-    CO_ASSIGN_OR_RETURN(std::string gid, co_await links_->locator().LocateGate(ctx, uid));
-    if (!gid.empty()) uids_of[std::move(gid)].push_back(uid);
-  }
   absl::Status status;
+  for (const int64_t uid : uids) {
+    absl::StatusOr<std::string> gid = co_await links_->locator().LocateGate(ctx, uid);
+    status.Update(gid.status());
+    if (gid.ok() && !gid->empty()) uids_of[*std::move(gid)].push_back(uid);
+  }
   for (const auto& [gid, there] : uids_of) {
     const auto gate = links_->GateOf(gid);
     status.Update(gate.status());
@@ -353,6 +357,11 @@ Task<absl::Status> Proxy::UnbindNode(Context ctx, int64_t uid, std::string name,
   const absl::StatusOr<bool> unbound =
       co_await links_->locator().UnbindNode(ctx, uid, std::move(name), std::move(nid));
   co_return unbound.status();
+}
+
+absl::StatusOr<std::string> Proxy::Write(const google::protobuf::Message& message) const {
+  if (links_->bodies() == nullptr) return absl::FailedPreconditionError("there is no codec");
+  return links_->bodies()->Write(message, /*is_players=*/true);
 }
 
 std::vector<std::string> Proxy::gates() const {

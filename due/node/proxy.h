@@ -13,7 +13,7 @@
 // Errors: INVALID_ARGUMENT: a connection's number without a gate, or what Packer::Pack refuses;
 // NOT_FOUND: the gate has no such session, or the locator no such user; UNAVAILABLE: the gate is not
 // known, or cannot be reached; DEADLINE_EXCEEDED: it has not answered in time (call_timeout); the
-// errors of `ctx`. A value; any thread. What a message lends lives until the call has ended. Mirrors
+// errors of `ctx`. A value, which lives until its calls have ended; any thread. What a message lends lives until the call has ended. Mirrors
 // due's node.Proxy and mesh.Proxy (reference/due.md §4.5), but that a Push heeds `disconnect`.
 #pragma once
 
@@ -28,6 +28,10 @@
 #include "due/link/frames.h"
 #include "due/locate/locator.h"
 #include "due/packet/packer.h"
+
+namespace google::protobuf {
+class Message;
+}
 
 namespace due {
 
@@ -121,6 +125,10 @@ class Proxy {
                                      std::string nid = {}) const;
   micro::Task<absl::Status> UnbindNode(micro::Context ctx, int64_t uid, std::string name = {},
                                        std::string nid = {}) const;
+
+  // A message's body in the node's codec (NodeOptions::codec), encrypted where it encrypts: for
+  // players, not for nodes. FAILED_PRECONDITION: there is no codec; the encryptor's errors.
+  absl::StatusOr<std::string> Write(const google::protobuf::Message& message) const;
 
   // The ids of the gates and nodes that are known now, in no order.
   std::vector<std::string> gates() const;

@@ -4,6 +4,7 @@
 
 #include "core/status_macros.h"
 #include "due/link/client.h"
+#include "due/node/actors.h"
 #include "due/node/links.h"
 
 namespace due {
@@ -23,6 +24,12 @@ Request::Request(NodeLinks& links, std::string gid, std::string nid, int64_t cid
       seq_(message.seq),
       body_(std::string_view(packet_).substr(packet_.size() - message.body.size())) {}
 
+namespace {
+
+absl::Status NoCodec() { return absl::FailedPreconditionError("the node has no codec"); }
+
+}  // namespace
+
 absl::StatusOr<std::shared_ptr<LinkClient>> Request::Gate() const {
   if (gid_.empty())
     return absl::FailedPreconditionError("illegal operation: the request came through no gate");
@@ -31,6 +38,16 @@ absl::StatusOr<std::shared_ptr<LinkClient>> Request::Gate() const {
 
 absl::Status Request::Respond(std::string_view body) const {
   return Reply({.route = route_, .seq = seq_, .body = body});
+}
+
+absl::Status Request::Parse(google::protobuf::Message& message) const {
+  if (links_.bodies() == nullptr) return NoCodec();
+  return links_.bodies()->Read(body(), !gid_.empty(), message);
+}
+
+absl::Status Request::Respond(const google::protobuf::Message& message) const {
+  ASSIGN_OR_RETURN(const std::string body, proxy().Write(message));
+  return Respond(body);
 }
 
 absl::Status Request::Reply(const Message& message) const {
@@ -73,6 +90,12 @@ Task<absl::Status> Request::UnbindNode(Context ctx) const {
 Task<absl::Status> Request::Disconnect(Context ctx, bool force) const {
   co_return co_await Ask(
       ctx, link::Disconnect{.kind = link::SessionKind::kConn, .target = cid_, .force = force});
+}
+
+Task<absl::Status> Request::Next(Context ctx) {
+  if (links_.actors() == nullptr)
+    co_return absl::FailedPreconditionError("illegal operation: there are no actors here");
+  co_return co_await links_.actors()->Next(std::move(ctx), *this);
 }
 
 Task<absl::StatusOr<std::string>> Request::GetIp(Context ctx) const {

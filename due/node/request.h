@@ -15,6 +15,10 @@
 #include "due/node/proxy.h"
 #include "due/packet/packer.h"
 
+namespace google::protobuf {
+class Message;
+}
+
 namespace due {
 
 class LinkClient;
@@ -46,6 +50,11 @@ class Request {
   // the errors of Packer::Pack.
   absl::Status Respond(std::string_view body) const;
 
+  // The body as a message of the node's codec (NodeOptions::codec), and an answer in it. The errors
+  // are also those of Bodies::Read; FAILED_PRECONDITION: there is no codec.
+  absl::Status Parse(google::protobuf::Message& message) const;
+  absl::Status Respond(const google::protobuf::Message& message) const;
+
   // Another message to the same connection.
   absl::Status Reply(const Message& message) const;
 
@@ -64,6 +73,9 @@ class Request {
 
   // The address of the player: as Proxy::GetIp.
   micro::Task<absl::StatusOr<std::string>> GetIp(micro::Context ctx) const;
+
+  // Hands it to the user's actor (actors.h), and waits for what becomes of it. As Actors::Next.
+  micro::Task<absl::Status> Next(micro::Context ctx);
 
   // Reaches others.
   Proxy proxy() const { return Proxy(links_); }

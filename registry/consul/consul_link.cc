@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "core/async.h"
+#include "core/mutex.h"
 #include "core/status_macros.h"
 #include "core/tls_files.h"
 
@@ -37,6 +38,56 @@ constexpr size_t kMaxAnswer = 64 << 20;
 // in it, calls initialize_with_threads in its main: then that stays.
 constexpr size_t kThreads = 1;
 
+// The requests under way. cpprestsdk stops its threads inside the program's exit, and what is left of
+// a request then runs there, when much of what it uses has gone, or leaks. So the exit waits for
+// requests that were cancelled, which end as soon as their connections are closed.
+class UnderWay {
+ public:
+  static UnderWay& Requests() {
+    static UnderWay& requests = *new UnderWay;
+    return requests;
+  }
+
+  // One is under way until the last copy is gone.
+  std::shared_ptr<const void> Begin() {
+    {
+      MutexLock lock(mutex_);
+      ++count_;
+    }
+    return {this, [this](const void*) { End(); }};
+  }
+
+  // Until there is none, for a moment. cpprestsdk closes streams behind a request's end, in some
+  // turns of its queue.
+  void Wait() {
+    for (int turn = 0; turn < kTurns && WaitForNone(); ++turn)
+      pplx::create_task([one = Begin()] {});
+    (void)WaitForNone();
+  }
+
+ private:
+  static constexpr int kTurns = 8;
+  static constexpr absl::Duration kPatience = absl::Seconds(1);
+
+  void End() {
+    MutexLock lock(mutex_);
+    --count_;
+    ended_.NotifyAll();
+  }
+
+  bool WaitForNone() {
+    MutexLock lock(mutex_);
+    while (count_ > 0) {
+      if (!ended_.WaitFor(mutex_, kPatience)) return false;
+    }
+    return true;
+  }
+
+  Mutex mutex_;
+  CondVar ended_;
+  int count_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
 void StartThreads() {
   [[maybe_unused]] static const bool started = [] {
     try {
@@ -45,6 +96,11 @@ void StartThreads() {
     }
     return true;
   }();
+  // Made after them, and so gone before.
+  struct Exit {
+    ~Exit() { UnderWay::Requests().Wait(); }
+  };
+  static const Exit exit;
 }
 
 absl::Status UseTls(ssl::context& context, const TlsFiles& files) {
@@ -187,6 +243,7 @@ Task<absl::StatusOr<HttpAnswer>> AgentLink::Send(Context ctx, HttpRequest reques
     if (!http_->host.empty()) message.headers().add("Host", http_->host);
     if (!http_->token.empty()) message.headers().add("X-Consul-Token", http_->token);
     if (!request.body.empty()) message.set_body(std::move(request.body), "application/json");
+    const auto under_way = UnderWay::Requests().Begin();
     const auto too_large = std::make_shared<std::atomic<bool>>(false);
     message.set_progress_handler(
         [too_large](http::message_direction::direction direction, utility::size64_t size) {
@@ -206,7 +263,7 @@ Task<absl::StatusOr<HttpAnswer>> AgentLink::Send(Context ctx, HttpRequest reques
             },
             AtOnce())
         .then(
-            [slot, too_large](pplx::task<HttpAnswer> done) {
+            [slot, too_large, under_way](pplx::task<HttpAnswer> done) {
               absl::StatusOr<HttpAnswer> answer = absl::UnknownError("");
               try {
                 answer = done.get();

@@ -77,8 +77,11 @@ System StartSystem(const std::string& name, const ClusterSettings& settings,
   }
   const auto go = [&](const std::string& core, const std::string& program,
                       std::vector<std::string> more) {
+    more.insert(more.begin(), settings.go_folder + program);
+    more.insert(more.begin(),
+                {"-c", "exec \"$0\" \"$@\" 2>/dev/null"});  // each end is a line there
     more.insert(more.end(), {"--registry_address=" + consul, "--locator_address=" + redis});
-    return Start(core, settings.go_folder + "/" + program, more);
+    return Start(core, "/bin/sh", more);
   };
   return {go(cores.load, "node", {"--id=bench-node", "--raw"}),
           go(cores.server, "gate",

@@ -15,12 +15,14 @@ void Check(bool same) {
   if (!same) std::abort();
 }
 
-// Texts that are not UTF-8 are mended when they are written as JSON.
+// Texts that are not UTF-8 are mended when they are written as JSON; keys may change their order then,
+// or become one.
 void CheckForms(const due::Instance& instance) {
   const std::string json = due::ToJson(instance);
   const auto read = due::ParseInstance(json);
   if (!read.ok()) return Check(instance.kind.empty() || json.size() > 1 << 20);
-  Check(due::ToJson(*read) == json);
+  const auto again = due::ParseInstance(due::ToJson(*read));
+  Check(again.ok() && *again == *read);
   due::Instance kept = *read;
   if (kept.weight < 0) kept.weight = 0;  // not in Meta
   const auto meta = due::FromMeta(due::ToMeta(kept));

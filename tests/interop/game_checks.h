@@ -16,4 +16,15 @@ std::vector<PlayerCheck> GameUserChecks();  // who is bound to which gate and no
 std::vector<PlayerCheck> GamePushChecks();  // what is pushed to whom
 std::vector<PlayerCheck> GameClusterChecks();  // whether all is there, nodes, logins twice
 
+// Pushes have routes above 1000, which one byte does not hold.
+inline bool HasPushes(const PlayerOptions& options) {
+  return options.client.packet.route_bytes > 1;
+}
+inline bool HasGates(const PlayerOptions& options) {
+  return HasPushes(options) && !options.other_address.empty();
+}
+inline bool HasNodes(const PlayerOptions& options) {
+  return HasPushes(options) && options.nodes > 1;
+}
+
 }  // namespace interop

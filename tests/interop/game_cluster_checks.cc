@@ -160,18 +160,15 @@ Task<absl::Status> DuplicateLoginElsewhere(Context ctx, GameRoom& room) {
   co_return absl::OkStatus();
 }
 
-bool HasNodes(const PlayerOptions& options) { return options.nodes > 1; }
-bool HasGates(const PlayerOptions& options) { return !options.other_address.empty(); }
-
 }  // namespace
 
 std::vector<PlayerCheck> GameClusterChecks() {
   return {
       {"ready", Ready},
-      {"forward by route", InRoom<ForwardByRoute>},
+      {"forward by route", InRoom<ForwardByRoute>, HasPushes},
       {"forward to a node", InRoom<ForwardToNode>, HasNodes},
-      {"duplicate login", InRoom<DuplicateLogin>},
-      {"late end of an old login", InRoom<LateEnd>},
+      {"duplicate login", InRoom<DuplicateLogin>, HasPushes},
+      {"late end of an old login", InRoom<LateEnd>, HasPushes},
       {"duplicate login elsewhere", InRoom<DuplicateLoginElsewhere>, HasGates},
   };
 }

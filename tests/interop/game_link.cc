@@ -134,6 +134,17 @@ Task<absl::Status> GameLink::Echo(Context ctx, std::string text) {
                               answer.message, answer.message.size(), text, text.size()));
 }
 
+Task<absl::Status> GameLink::Knock(Context ctx) {
+  const Context patient = WithTimeout(ctx, kPatience);
+  absl::Status status = absl::DeadlineExceededError("");
+  while (absl::IsDeadlineExceeded(status) && patient.status().ok()) {
+    CO_ASSIGN_OR_RETURN(const int32_t seq, Send(kEcho));
+    status = (co_await Await(WithTimeout(patient, absl::Seconds(1)), kEcho, seq)).status();
+  }
+  unasked_.clear();  // what was slow
+  co_return status;
+}
+
 Task<absl::Status> GameLink::Bind(Context ctx, int64_t uid) {
   CO_ASSIGN_OR_RETURN(bound_, co_await Ask(ctx, kBind, {.uid = uid}));
   uid_ = uid;

@@ -90,6 +90,11 @@ class GameLink {
                                                  std::string what, Wanted wanted, int in_a_row = 1);
 
   micro::Task<absl::Status> Echo(micro::Context ctx, std::string text);
+
+  // Sends echoes until one is answered: due's gate loses answers that are faster than it takes a
+  // connection over from its network.
+  micro::Task<absl::Status> Knock(micro::Context ctx);
+
   micro::Task<absl::Status> Bind(micro::Context ctx, int64_t uid);
 
   // The next packet of a route, with this seq or with any. DEADLINE_EXCEEDED: it has not come.

@@ -130,8 +130,6 @@ Task<absl::Status> AcrossGates(Context ctx, GameRoom& room) {
   co_return co_await b->ExpectPush(ctx, kPublish, "to both", b->uid());
 }
 
-bool HasGates(const PlayerOptions& options) { return !options.other_address.empty(); }
-
 // ---- Ends ----
 
 Task<absl::Status> Disconnect(Context ctx, GameRoom& room) {
@@ -154,15 +152,15 @@ Task<absl::Status> PushAndClose(Context ctx, GameRoom& room) {
 
 std::vector<PlayerCheck> GamePushChecks() {
   return {
-      {"push to oneself", InRoom<PushToOneself>},
-      {"push by user from anywhere", InRoom<PushFromAnywhere>},
-      {"broadcast", InRoom<Broadcast>},
-      {"multicast", InRoom<Multicast>},
-      {"channels", InRoom<Channels>},
+      {"push to oneself", InRoom<PushToOneself>, HasPushes},
+      {"push by user from anywhere", InRoom<PushFromAnywhere>, HasPushes},
+      {"broadcast", InRoom<Broadcast>, HasPushes},
+      {"multicast", InRoom<Multicast>, HasPushes},
+      {"channels", InRoom<Channels>, HasPushes},
       {"a channel nobody has", InRoom<EmptyChannel>},
       {"across gates", InRoom<AcrossGates>, HasGates},
       {"disconnect", InRoom<Disconnect>},
-      {"push and close", InRoom<PushAndClose>},
+      {"push and close", InRoom<PushAndClose>, HasPushes},
   };
 }
 

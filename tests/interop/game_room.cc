@@ -36,11 +36,15 @@ std::string GameRoom::Mark(std::string_view text) const { return fmt::format("{}
 Task<absl::StatusOr<GameLink*>> GameRoom::Connect(Context ctx, bool to_other_gate) {
   CO_ASSIGN_OR_RETURN(Link link,
                       co_await (to_other_gate ? player_.DialOther(ctx) : player_.Dial(ctx)));
+  // due's own servers read before their gate has the connection: an answer that is faster is lost.
+  if (player_.options().due_gate)
+    CO_RETURN_IF_ERROR(co_await micro::Sleep(ctx, absl::Milliseconds(100)));
   co_return &links_.emplace_back(std::move(link), player_, mark_);
 }
 
 Task<absl::StatusOr<GameLink*>> GameRoom::Join(Context ctx, Who who) {
   CO_ASSIGN_OR_RETURN(GameLink* const joined, co_await Connect(ctx, who.at_other_gate));
+  if (options().due_gate) CO_RETURN_IF_ERROR(co_await joined->Knock(ctx));
   CO_RETURN_IF_ERROR(co_await joined->Echo(ctx, "here"));
   if (who.uid != 0) CO_RETURN_IF_ERROR(co_await joined->Bind(ctx, who.uid));
   co_return joined;

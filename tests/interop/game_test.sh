@@ -18,7 +18,7 @@ member() {
   local name=$1 program=$2
   shift 2
   start "$name" "tests/interop/$program" --id="$name" "${cluster[@]}" "$@"
-  members+=("$pid")
+  members+=("$name:$pid")
   await "$TEST_TMPDIR/$name.log" "ready kind=$program id=$name addr=127.0.0.1:" || finish
 }
 
@@ -59,10 +59,10 @@ expect "FAIL duplicate login elsewhere: --other_address is of the same gate, tcp
   "$(tests/interop/player --check=game --address="$(address tcp)" --other_address="$(address tcp)" --only="duplicate login elsewhere" 2>&1)" \
   "one gate instead of two"
 
-kill -TERM "${members[@]}"
+kill -TERM "${members[@]#*:}"
 for member in "${members[@]}"; do
-  wait "$member"
-  expect 0 $? "exit code after SIGTERM of $(grep -l "pid=$member\$" "$TEST_TMPDIR"/*.log)"
+  wait "${member#*:}"
+  expect 0 $? "exit code after SIGTERM: $(tail -n 50 "$TEST_TMPDIR/${member%:*}.log")"
 done
 
 finish

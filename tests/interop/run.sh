@@ -3,8 +3,14 @@
 # `PASS name` or `FAIL name: why` a line each and for each suite `SUITE: N passed, N failed`; exit code 1 when a check failed.
 # Runs from any directory.
 #
-#   tests/interop/run.sh [SUITE…]       contract, due, game, gomicro, grpc; all of them without an argument
+#   tests/interop/run.sh [SUITE…]       contract, due, gomicro, grpc; all of them without an argument
+#   tests/interop/run.sh due --source=DIR     with due's own networks, registry and locator: DIR is a working copy of its repository at v2.5.8
 set -uo pipefail
+if [[ "${2:-}" == --source=* ]]; then
+  DUE_SOURCE=$(realpath "${2#--source=}")
+  export DUE_SOURCE
+  set -- "$1"
+fi
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 
 here=tests/interop/suites

@@ -28,30 +28,32 @@ var gameChecks = []check{
 	{"unbind gate", inRoom(unbindGate), nil},
 	{"internal is refused", inRoom(internal), nil},
 	{"unknown route", inRoom(unknown), nil},
-	{"push to oneself", inRoom(pushToOneself), nil},
-	{"push by user from anywhere", inRoom(pushFromAnywhere), nil},
-	{"broadcast", inRoom(broadcast), nil},
-	{"multicast", inRoom(multicast), nil},
-	{"channels", inRoom(channels), nil},
+	{"push to oneself", inRoom(pushToOneself), hasPushes},
+	{"push by user from anywhere", inRoom(pushFromAnywhere), hasPushes},
+	{"broadcast", inRoom(broadcast), hasPushes},
+	{"multicast", inRoom(multicast), hasPushes},
+	{"channels", inRoom(channels), hasPushes},
 	{"a channel nobody has", inRoom(emptyChannel), nil},
 	{"disconnect", inRoom(disconnect), nil},
-	{"push and close", inRoom(pushAndClose), nil},
+	{"push and close", inRoom(pushAndClose), hasPushes},
 	{"info", inRoom(info), nil},
 	{"info of another", inRoom(infoOfAnother), nil},
 	{"events", inRoom(events), nil},
 	{"large", inRoom(large), nil},
 	{"too large an answer", inRoom(tooLargeAnswer), nil},
-	{"forward by route", inRoom(forwardByRoute), nil},
+	{"forward by route", inRoom(forwardByRoute), hasPushes},
 	{"forward to a node", inRoom(forwardToNode), hasNodes},
-	{"duplicate login", inRoom(duplicateLogin), nil},
-	{"late end of an old login", inRoom(lateEnd), nil},
+	{"duplicate login", inRoom(duplicateLogin), hasPushes},
+	{"late end of an old login", inRoom(lateEnd), hasPushes},
 	{"duplicate login elsewhere", inRoom(duplicateElsewhere), hasGates},
 	{"across gates", inRoom(acrossGates), hasGates},
 	{"garbage", inRoom(gameGarbage), nil},
 }
 
-func hasNodes(p *player) bool { return p.nodes > 1 }
-func hasGates(p *player) bool { return p.otherAddress != "" }
+// hasPushes: they have routes above 1000, which one byte does not hold.
+func hasPushes(p *player) bool { return p.packets.RouteBytes > 1 }
+func hasNodes(p *player) bool  { return hasPushes(p) && p.nodes > 1 }
+func hasGates(p *player) bool  { return hasPushes(p) && p.otherAddress != "" }
 
 func echoes(r *room) {
 	s := r.sit()

@@ -85,6 +85,8 @@ std::vector<micro::Flag> Gate::Flags(bool is_alone) {
       {"tls_key", &network.key_file, "PEM file"},
       {"max_conn_num", &network.max_conn_num, "players at once"},
       {"player_queue_size", &network.write_queue_size, "packets that may wait for a player"},
+      {"player_rate", &network.packet_rate,
+       "packets that are read of a player in a second; 0: any number"},
       {"heartbeat", &network.heartbeat_interval, "of players; 0s: none are wanted"},
       {"authorize_timeout", &network.authorize_timeout,
        "how long a player may be nobody; 0s: for ever"},

@@ -19,6 +19,7 @@ struct Counts {
   int64_t dropped = 0;     // messages that held no packet: text, a wrong size
   int64_t broadcasts = 0;  // each encoded once
   int64_t missed = 0;      // broadcasts by connections with full queues
+  int64_t slowed = 0;      // times that a connection was read later, above packet_rate
   std::array<int64_t, kCauses> ended = {};  // by Cause
 };
 

@@ -30,6 +30,7 @@ class LoopTurn final : public micro::net::Turn {
   Count packets_in, packets_out, bytes_in, bytes_out;
   Count dropped;  // messages that held no packet
   Count missed;   // broadcasts, by connections whose queue was full
+  Count slowed;   // times that a connection was read later, as it had sent too much
 
   std::atomic<int64_t> refused = 0;  // packets that were pushed to full queues; from any thread
 

@@ -30,6 +30,7 @@ absl::Status ServerOptions::Check() const {
   if (max_conn_num < 1) return Bad("max_conn_num", "is below 1");
   if (first_id < 1) return Bad("first_id", "is below 1");
   if (write_queue_size < 1) return Bad("write_queue_size", "is below 1");
+  if (packet_rate < 0) return Bad("packet_rate", "is negative");
   if (stall_timeout <= absl::ZeroDuration()) return Bad("stall_timeout", "is not above zero");
   if (heartbeat_interval < absl::ZeroDuration()) return Bad("heartbeat_interval", "is negative");
   if (authorize_timeout < absl::ZeroDuration()) return Bad("authorize_timeout", "is negative");

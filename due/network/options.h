@@ -30,6 +30,10 @@ struct ServerOptions {
   // not read while as many answers wait.
   int write_queue_size = 512;
 
+  // Packets that are read of one connection in a second, be it at once; what comes above that is read
+  // later. Zero, as due: all are.
+  int packet_rate = 0;
+
   // A connection that takes nothing of what waits for so long is closed.
   absl::Duration stall_timeout = absl::Seconds(30);
 

@@ -41,6 +41,7 @@ class Accepting final : public std::enable_shared_from_this<Accepting> {
             .framing = Framing(packer, is_websocket_ ? Carrier::kMessages : Carrier::kStream),
             .hooks = std::move(hooks),
             .write_queue_size = options.write_queue_size,
+            .packet_rate = options.packet_rate,
             .stall_timeout = options.stall_timeout,
             .heartbeat_interval = options.heartbeat_interval,
             .answers_heartbeats = options.heartbeat_mechanism == HeartbeatMechanism::kResp,

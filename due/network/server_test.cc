@@ -92,6 +92,18 @@ TEST_F(ServerTest, ClosesWhoSendsMoreThanItTakes) {
   EXPECT_TRUE(Eventually([&] { return Ended(*server_, Cause::kTooLarge) == 2; }));
 }
 
+TEST_F(ServerTest, ReadsLaterWhatOneSendsTooMuch) {
+  Listen({.packet_rate = 1000});
+  BlockingSocket flood = Dial(), other = Dial();
+  std::string many;
+  for (int i = 0; i < 1500; ++i) many += Packet(1, std::to_string(i));
+  ASSERT_THAT(flood.Write(many), IsOk());
+  EXPECT_TRUE(Eventually([&] { return server_->counts().slowed > 0; }));
+  ASSERT_THAT(other.Write(Packet(2, "hello")), IsOk());
+  EXPECT_EQ(*other.ReadAll(Packet(2, "hello").size()), Packet(2, "hello"));
+  EXPECT_EQ(*flood.ReadAll(many.size()), many);
+}
+
 TEST_F(ServerTest, TakesNoMoreConnectionsThanItMay) {
   Listen({.max_conn_num = 1});
   BlockingSocket first = Dial();
@@ -238,6 +250,8 @@ TEST(ServerOptionsTest, NameWhatHasNoMeaning) {
   refused({.packet = {.route_bytes = 3}}, "route_bytes is 3");
   refused({.cert_file = "only.pem"}, "key_file is missing");
   refused({.max_conn_num = 0}, "max_conn_num");
+  refused({.first_id = 0}, "first_id");
+  refused({.packet_rate = -1}, "packet_rate");
   refused({.address = "nowhere"}, "nowhere");
 }
 

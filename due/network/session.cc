@@ -12,11 +12,12 @@ namespace {
 
 using micro::Clock;
 
-constexpr size_t kFirstSpace = 2 << 10;               // of most connections for all their lives
-constexpr size_t kBusySpace = 32 << 10;               // read at once, at most
-constexpr size_t kKeptSpace = 64 << 10;               // of what waited; a larger one is given back
-constexpr size_t kWritten = 64 << 10;                 // to be taken within stall_timeout
-constexpr absl::Duration kLinger = absl::Seconds(2);  // for the peer's end, after ours
+constexpr size_t kFirstSpace = 2 << 10;  // of most connections for all their lives
+constexpr size_t kBusySpace = 32 << 10;  // read at once, at most
+constexpr size_t kKeptSpace = 64 << 10;  // of what waited; a larger one is given back
+constexpr size_t kWritten = 64 << 10;    // to be taken within stall_timeout
+constexpr absl::Duration kSlow = absl::Milliseconds(10);  // until one who sends too much is read on
+constexpr absl::Duration kLinger = absl::Seconds(2);      // for the peer's end, after ours
 
 absl::Status NotOpen(Conn::State state) {
   return absl::FailedPreconditionError(state == Conn::kHanged ? "connection is hanged"
@@ -110,7 +111,7 @@ void Session::Advance() {
       return;
     }
   }
-  if (state() == kClosed) return;
+  if (state() == kClosed || (state() == kOpened && is_slowed_)) return;
   if (state() == kHanged) begin_ = end_ = 0;  // nobody heeds it
   MakeRoom(last_read_);
   Read();
@@ -120,11 +121,31 @@ void Session::DeliverAll() {
   const int64_t before = turn_->packets_in;
   if (waiting_.empty()) waiting_.swap(turn_->spare);
   is_delivering_ = true;
-  while (state() == kOpened && !IsFull() && TakeNext()) {
+  while (state() == kOpened && !IsFull() && MayTake() && TakeNext()) {
   }
   is_delivering_ = false;
   // Bytes that are no whole packet are no sign of life: whoever sends them one by one is silent.
   if (turn_->packets_in != before) heard_ = Clock::Real().Now();
+}
+
+// False: it has sent so much that the rest waits.
+bool Session::MayTake() {
+  const int rate = settings_->packet_rate;
+  if (rate == 0) return true;
+  if (may_take_ < 1 && !is_slowed_) {
+    const absl::Time now = Clock::Real().Now();
+    may_take_ += rate * std::min(absl::ToDoubleSeconds(now - counted_), 1.0);
+    counted_ = now;
+    is_slowed_ = may_take_ < 1;
+    if (is_slowed_) {
+      turn_->slowed.Add(1);
+      slow_.Set(turn_->deadlines(), now + kSlow, [self = Self()] {
+        self->is_slowed_ = false;
+        if (self->state() == kOpened && !self->is_paused_) self->Advance();
+      });
+    }
+  }
+  return !is_slowed_;
 }
 
 // False: nothing whole is left.
@@ -161,6 +182,7 @@ bool Session::TakeNext() {
 
 void Session::Deliver(std::string_view packet) {
   turn_->packets_in.Add(1);
+  may_take_ -= 1;
   if (packet.size() == kSizeBytes) return;  // it tells that the peer lives
   if (Packer::IsHeartbeat(packet)) {
     if (settings_->answers_heartbeats) SendHeartbeat();
@@ -382,6 +404,7 @@ void Session::End(Cause cause) {
   authorization_.Clear();
   stall_.Clear();
   linger_.Clear();
+  slow_.Clear();
   socket_.reset();
   if (settings_->hooks.on_disconnect != nullptr) settings_->hooks.on_disconnect(*this, cause);
   std::exchange(on_end_, nullptr)(*this, cause);

@@ -23,6 +23,7 @@ struct SessionSettings {
   Framing framing;
   Hooks hooks = {};
   int write_queue_size = 512;
+  int packet_rate = 0;  // zero: any
   absl::Duration stall_timeout = absl::InfiniteDuration();
   absl::Duration heartbeat_interval = absl::ZeroDuration();
   bool answers_heartbeats = false;  // a server of mechanism resp
@@ -71,6 +72,7 @@ class Session final : public Conn, public micro::net::Turn::Writer {
   void OnRead(const absl::Status& status, size_t count);
   void Advance();
   void DeliverAll();
+  bool MayTake();
   bool TakeNext();
   void Deliver(std::string_view packet);
   void MakeRoom(size_t last_read);
@@ -96,7 +98,9 @@ class Session final : public Conn, public micro::net::Turn::Writer {
   // What was read and is not whole: from begin_ to end_.
   std::unique_ptr<char[]> space_;
   size_t capacity_ = 0, begin_ = 0, end_ = 0, last_read_ = 0;
-  absl::Time heard_;  // of a whole packet
+  absl::Time heard_;                           // of a whole packet
+  double may_take_ = 0;                        // packets, at the time
+  absl::Time counted_ = absl::InfinitePast();  // of that
 
   std::atomic<State> state_ = kOpened;
   std::atomic<int> queued_ = 0;  // packets pushed and not written
@@ -104,6 +108,7 @@ class Session final : public Conn, public micro::net::Turn::Writer {
   bool is_delivering_ = false;  // what is pushed meanwhile is written in one go afterwards
   bool is_reading_ = false;
   bool is_paused_ = false;  // reading, until less waits
+  bool is_slowed_ = false;  // likewise, until more may be taken
   bool is_flush_due_ = false;
   bool is_ending_ = false;  // it is hanged, and all that may be written waits already
   bool has_said_goodbye_ = false;
@@ -118,7 +123,7 @@ class Session final : public Conn, public micro::net::Turn::Writer {
   std::atomic<int64_t> uid_ = 0;
   OnEnd on_end_;
   const std::string local_, remote_;
-  micro::net::Deadline silence_, authorization_, stall_, linger_;
+  micro::net::Deadline silence_, authorization_, stall_, linger_, slow_;
   Attributes attributes_;
 };
 

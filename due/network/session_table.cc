@@ -78,6 +78,7 @@ Counts SessionTable::counts() const {
     counts.dropped += turn.dropped;
     counts.full += turn.refused;
     counts.missed += turn.missed;
+    counts.slowed += turn.slowed;
   }
   for (size_t i = 0; i < kCauses; ++i) counts.ended[i] = ended_[i];
   return counts;

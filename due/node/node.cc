@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -22,6 +23,7 @@ using micro::Task;
 
 namespace {
 
+constexpr absl::Duration kMeeting = absl::Seconds(2);     // of a node and the gates that are there
 constexpr absl::Duration kLook = absl::Milliseconds(50);  // at who is left, while it drains
 
 }  // namespace
@@ -140,6 +142,20 @@ Task<absl::Status> Node::Start(Context ctx) {
                                     {"name", options_.name},
                                     {"routes", router_.routes().size()},
                                     {"link", endpoint}});
+  co_return absl::OkStatus();
+}
+
+// The gates of this process have registered by now: the node knows them before its first player comes.
+Task<absl::Status> Node::Announce(Context ctx) {
+  const Context limited = WithTimeout(ctx, kMeeting);
+  while (limited.status().ok()) {
+    const auto there = co_await cluster_.instances().Instances(limited, "gate");
+    if (!there.ok()) break;  // players may come, and gates later
+    const auto known = parts_->links.gates();
+    const auto is_known = [&](const Instance& gate) { return known->contains(gate.id); };
+    if (std::ranges::all_of(*there, is_known)) break;
+    (void)co_await Sleep(limited, absl::Milliseconds(5));
+  }
   co_return absl::OkStatus();
 }
 

@@ -104,6 +104,7 @@ class Node final : public Component {
   // The cluster's.
   std::vector<micro::Flag> Flags(bool is_alone) override;
   micro::Task<absl::Status> Start(micro::Context ctx) override;
+  micro::Task<absl::Status> Announce(micro::Context ctx) override;
   micro::Task<void> Drain(micro::Context ctx) override;
   micro::Task<absl::Status> Stop(micro::Context ctx) override;
 

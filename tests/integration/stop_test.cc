@@ -284,28 +284,32 @@ TEST_P(Stop, RefusesEveryLateCallUnsent) {
 TEST_P(Stop, ASecondSignalEndsTheProcessAndSaysWhatItCuts) {
   SpawnedGreeter server({std::string("--server=") + GetParam(), "--registry=memory",
                          "--server_grace=5m", "--log_format=json"});
+  // Streams whose handlers have begun, as each has sent something.
   TaskScope scope;
-  const auto sleep = [&]() -> Task<void> {
-    helloworld::SleepRequest request;
-    request.set_ms(absl::ToInt64Milliseconds(kLong));
-    const CallOptions options{.addresses = {server.address()},
-                              .retries = 0,
-                              .request_timeout = kLong,
-                              .connection_timeout = kLong};
-    const auto slept = co_await greeter_.Sleep(Context(), request, options);
-    EXPECT_THAT(slept, StatusIs(absl::StatusCode::kUnavailable));
-    EXPECT_FALSE(IsUnsent(slept.status()));  // its handler has begun
+  std::atomic<int> begun = 0;
+  const auto count = [&]() -> Task<void> {
+    helloworld::CountRequest request;
+    request.set_n(2);
+    request.set_gap_ms(absl::ToInt64Milliseconds(kLong));
+    auto stream = co_await greeter_.Count(
+        Context(), request,
+        {.addresses = {server.address()}, .retries = 0, .connection_timeout = kLong});
+    EXPECT_THAT(stream, IsOk());
+    if (!stream.ok()) co_return;
+    EXPECT_THAT(co_await stream->Recv(), IsOk());
+    ++begun;
+    EXPECT_THAT(co_await stream->Recv(), StatusIs(absl::StatusCode::kUnavailable));
   };
-  Spawn(scope, sleep());
-  Spawn(scope, sleep());
-  EXPECT_THAT(CallAt(server.address()), IsOk());
+  Spawn(scope, count());
+  Spawn(scope, count());
+  EXPECT_TRUE(Eventually([&] { return begun == 2; }));
   server.Signal(SIGTERM);
   EXPECT_TRUE(Eventually([&] { return IsUnsent(CallAt(server.address())); }));
   server.Signal(SIGTERM);
   EXPECT_EQ(server.Wait(), 128 + SIGTERM);
   EXPECT_THAT(server.Log(), HasSubstr("\"message\":\"second signal: ending at once\""));
   EXPECT_THAT(server.Log(), HasSubstr("\"phase\":\"waiting for running calls\""));
-  EXPECT_THAT(server.Log(), HasSubstr("\"calls\":\"Greeter.Sleep: 2\""));
+  EXPECT_THAT(server.Log(), HasSubstr("\"calls\":\"Greeter.Count: 2\""));
   scope.Join();
 }
 

@@ -1,5 +1,6 @@
 #include "due/link/connection.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/clock.h"
@@ -88,15 +89,19 @@ void LinkConnection::Start() {
 }
 
 std::optional<LinkEnd> LinkConnection::OnBytes(std::string_view& bytes) {
-  const absl::Time began = Clock::Real().Now();
+  absl::Time until = absl::InfiniteFuture();
   for (int taken = 1; !is_ending_ && !stream_->is_ended(); ++taken) {
     if (IsFull()) {
       stream_->Pause();
       return std::nullopt;
     }
-    if (taken % kLook == 0 && Clock::Real().Now() - began > kTurn) {
-      stream_->Again();
-      return std::nullopt;
+    if (taken % kLook == 0) {
+      const absl::Time now = Clock::Real().Now();
+      if (now > until) {
+        stream_->Again();
+        return std::nullopt;
+      }
+      until = std::min(until, now + kTurn);
     }
     const auto frame = link::Take(bytes, options_->frame_bytes);
     if (!frame.ok()) {

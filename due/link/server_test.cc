@@ -1,8 +1,10 @@
 // A LinkServer, met by peers that write and read bytes.
 #include "due/link/server.h"
 
+#include <future>
 #include <thread>
 
+#include "absl/time/clock.h"
 #include "due/link/link_fixture.h"
 
 namespace due {
@@ -84,6 +86,57 @@ TEST_F(LinkServerTest, HandsRequestsOverInTheOrderOfTheirArrival) {
     EXPECT_EQ(asked[static_cast<size_t>(i)].number, i);
     EXPECT_EQ(asked[static_cast<size_t>(i)].packet, std::to_string(i));
   }
+}
+
+// Stops at a frame until it is told to go on; the frames behind it take their time.
+class SlowHandler final : public LinkHandler {
+ public:
+  enum Cid { kFast = 1, kStop, kSlow, kOther };
+
+  void Handle(const std::shared_ptr<const LinkPeer>&, const link::Request& request,
+              LinkReply reply) override {
+    const auto* deliver = std::get_if<link::Deliver>(&request);
+    if (deliver == nullptr) return reply.Done(link::Code::kOk);
+    if (deliver->cid == kStop) {
+      stopped.set_value();
+      go_on.get_future().wait();
+    } else if (deliver->cid == kSlow) {
+      const absl::Time end = absl::Now() + absl::Microseconds(20);
+      while (absl::Now() < end) continue;
+      ++slow;
+    } else if (deliver->cid == kOther) {
+      before_other.set_value(slow);
+    }
+  }
+
+  std::promise<void> stopped, go_on;
+  std::promise<int> before_other;
+  int slow = 0;
+};
+
+TEST(LinkServerTurnTest, WhatOneBringsAtOnceDoesNotHoldUpTheOthers) {
+  micro::net::Loops one_loop(1);
+  SlowHandler handler;
+  const auto server = LinkServer::Listen({.address = "127.0.0.1:0"}, handler, one_loop);
+  ASSERT_THAT(server, IsOk());
+  const std::string address = "127.0.0.1:" + std::to_string((*server)->port());
+  RawLink busy(micro::net::Dial(TwoLoops()[0], address).value());
+  RawLink other(micro::net::Dial(TwoLoops()[0], address).value());
+  // As much at once that it is given room for more.
+  std::string frames;
+  for (int i = 0; i < 20'000; ++i) frames += Asked(link::Deliver{SlowHandler::kFast, 2, "packet"});
+  busy.Write(frames + Asked(link::GetState{}, 1));
+  busy.Next();
+  busy.Write(Asked(link::Deliver{SlowHandler::kStop, 2, "packet"}));
+  handler.stopped.get_future().wait();
+  frames.clear();
+  for (int i = 0; i < 3000; ++i) frames += Asked(link::Deliver{SlowHandler::kSlow, 2, "packet"});
+  busy.Write(frames + Asked(link::GetState{}, 2));
+  other.Write(Asked(link::Deliver{SlowHandler::kOther, 2, "packet"}));
+  handler.go_on.set_value();
+  EXPECT_LT(handler.before_other.get_future().get(), 1000);
+  busy.Next();  // and nothing is lost
+  EXPECT_EQ(handler.slow, 3000);
 }
 
 TEST_F(LinkServerTest, AnswersLaterFromAnyThreadInAnyOrder) {

@@ -213,6 +213,28 @@ TEST_P(ClientTest, KeepsAttributesWithAConnection) {
   EXPECT_EQ(seen, 1);
 }
 
+TEST(SlowServerTest, AClientHearsItWhileItsOwnPacketsWait) {
+  micro::net::Server slow;
+  Heard heard;
+  const auto client =
+      Client::New({.address = slow.address(), .write_queue_size = 8}, heard.ToHooks());
+  ASSERT_THAT(client, IsOk());
+  const auto conn = BlockOn((*client)->Dial(Context()));
+  ASSERT_THAT(conn, IsOk());
+  std::string large, news;
+  ASSERT_THAT(Packer::New()->Pack({.route = 1, .body = std::string(5000, 'x')}, large), IsOk());
+  ASSERT_THAT(Packer::New()->Pack({.route = 2, .body = "news"}, news), IsOk());
+  // Until the kernel has taken all that it may.
+  for (int refused = 0; refused < 200;) {
+    refused = (*conn)->Push(large).ok() ? 0 : refused + 1;
+    micro::net::Loops& loops = micro::net::Loops::Default();
+    for (size_t i = 0; i < loops.size(); ++i) micro::net::OnLoop(loops[i], [] {});
+  }
+  auto peer = slow.Accept();
+  ASSERT_THAT(peer.Write(news), IsOk());
+  EXPECT_TRUE(Eventually([&] { return heard.packets().size() == 1; }));
+}
+
 TEST(ClientOptionsTest, NameWhatHasNoMeaning) {
   const auto refused = [](const ClientOptions& options, const std::string& name) {
     EXPECT_THAT(Client::New(options, {}),

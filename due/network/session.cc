@@ -103,10 +103,10 @@ void Session::Advance() {
   bool is_stopped = true;
   while (is_stopped) {
     DeliverAll();
-    is_stopped = state() == kOpened && IsFull();
+    is_stopped = state() == kOpened && IsPushedBack();
     Flush();
     if (state() != kOpened) break;
-    if (IsFull()) {
+    if (IsPushedBack()) {
       is_paused_ = true;
       return;
     }
@@ -121,7 +121,7 @@ void Session::DeliverAll() {
   const int64_t before = turn_->packets_in;
   if (waiting_.empty()) waiting_.swap(turn_->spare);
   is_delivering_ = true;
-  while (state() == kOpened && !IsFull() && MayTake() && TakeNext()) {
+  while (state() == kOpened && !IsPushedBack() && MayTake() && TakeNext()) {
   }
   is_delivering_ = false;
   // Bytes that are no whole packet are no sign of life: whoever sends them one by one is silent.
@@ -296,7 +296,7 @@ void Session::Flush() {
   }
   GiveBackSpace();
   if (is_ending_) return Linger();
-  if (is_paused_ && !IsFull()) {
+  if (is_paused_ && !IsPushedBack()) {
     is_paused_ = false;
     Advance();
   }

@@ -88,6 +88,8 @@ class Session final : public Conn, public micro::net::Turn::Writer {
   bool IsFull() const {
     return queued_.load(std::memory_order_relaxed) >= settings_->write_queue_size;
   }
+  // A server reads nothing meanwhile. A client does: it may be the server that waits for it.
+  bool IsPushedBack() const { return IsFull() && !settings_->is_client; }
 
   // What each packet needs lies together: a server has thousands of these.
   std::unique_ptr<micro::net::Socket> socket_;  // until the end

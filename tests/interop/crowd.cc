@@ -30,7 +30,7 @@ struct Settings {
   std::vector<std::string> addresses = {"127.0.0.1:3553"};
   int players = 100;
   double seconds = 20;
-  absl::Duration interval = absl::Milliseconds(100);
+  absl::Duration interval = absl::Milliseconds(100), limit = absl::Seconds(1);
   bool flood = false, every_second = false;
 };
 
@@ -58,6 +58,7 @@ absl::Status Open(Settings& settings, Crowd& crowd) {
   if (crowd.gates.empty()) return absl::InvalidArgumentError("there is no gate (--address)");
   crowd.players = settings.players;
   crowd.interval = settings.interval;
+  crowd.limit = settings.limit;
   return absl::OkStatus();
 }
 
@@ -135,6 +136,7 @@ int main(int argc, char** argv) {
        {"players", &settings.players, "how many"},
        {"seconds", &settings.seconds, "how long, once all are in"},
        {"interval", &settings.interval, "between a player's requests"},
+       {"limit", &settings.limit, "how long an answer is waited for; then it is lost"},
        {"flood", &settings.flood, "each asks as fast as it can, and waits for no answer"},
        {"every_second", &settings.every_second, "print what became of each second's"}});
   auto flags = micro::NewService(std::move(program));

@@ -94,6 +94,23 @@ TEST(GateFaults, PlayersOfAGateThatIsKilledLogInAgainAndAreBoundStill) {
   EXPECT_EQ(all["rebound"], 0);
 }
 
+// What the node still has to answer goes to connections that there are no more.
+TEST(GateFaults, PlayersOfAGateThatIsKilledWhileItsNodeStandsStillGetNoAnswersOfOthers) {
+  GameServers servers;
+  GameMember node(servers, "node", "n1"), gate(servers, "gate", "g1");
+  CrowdProcess crowd({&gate});
+  node.Signal(SIGSTOP);
+  Wait(0.5);
+  gate.Kill();
+  gate.Start();
+  Wait(1);
+  node.Signal(SIGCONT);
+  EXPECT_TRUE(crowd.IsWellAgain("the gate was killed and started while its node stood still"));
+  CrowdProcess::Counts all = End(crowd, {&gate, &node});
+  EXPECT_EQ(all["connections_lost"], crowd.players());
+  EXPECT_EQ(all["rebound"], 0);
+}
+
 // ---- The servers ----
 
 class ServerFaults : public testing::TestWithParam<bool> {

@@ -119,12 +119,12 @@ TEST_P(ClientTest, GetsItsPacketsBackInOrder) {
 }
 
 TEST_P(ClientTest, KeepsItselfAliveByHeartbeats) {
-  Listen({}, {.heartbeat_interval = absl::Milliseconds(100)});
+  Listen({}, {.heartbeat_interval = absl::Milliseconds(600)});
   Heard heard;
-  const auto client = NewClient(heard.ToHooks(), {.heartbeat_interval = absl::Milliseconds(50)});
+  const auto client = NewClient(heard.ToHooks(), {.heartbeat_interval = absl::Milliseconds(300)});
   const auto conn = BlockOn(client->Dial(Context()));
   ASSERT_THAT(conn, IsOk());
-  ASSERT_TRUE(Eventually([&] { return client->counts().packets_in >= 10; }));  // answers
+  ASSERT_TRUE(Eventually([&] { return client->counts().packets_in >= 4; }));  // answers
   EXPECT_EQ((*conn)->state(), Conn::kOpened);
   EXPECT_TRUE(heard.packets().empty());
 }

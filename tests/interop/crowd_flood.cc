@@ -40,17 +40,16 @@ Task<void> CrowdPlayer::Flood(Context ctx) {
   if (HasEnded(status)) Lose();
 }
 
-// How many there were, when nothing has come for a while after the last was sent.
+// How many there were, in time for the last that was sent.
 Task<int64_t> CrowdPlayer::TakeAnswers(Context ctx) {
   int64_t answered = 0, last = 0;
+  Context patient;
   while (true) {
-    const bool is_over = !ctx.status().ok();
-    const auto got = co_await link_->Receive(WithTimeout(Context(), crowd_.limit));
-    if (HasEnded(got.status())) co_return answered;
-    if (absl::IsDeadlineExceeded(got.status())) {
-      if (is_over) co_return answered;
-      continue;
-    }
+    if (!ctx.status().ok() && patient.deadline() == absl::InfiniteFuture())
+      patient = WithTimeout(Context(), crowd_.limit);
+    const auto got = co_await link_->Receive(WithTimeout(patient, crowd_.limit));
+    if (HasEnded(got.status()) || !patient.status().ok()) co_return answered;
+    if (absl::IsDeadlineExceeded(got.status())) continue;
     GameBody body;
     auto number = got.ok() ? Read(*got, body) : absl::StatusOr<int64_t>(got.status());
     if (number.ok() && *number <= last) number = Wrong(*got, "it is out of order");

@@ -89,7 +89,7 @@ TEST(GateFaults, PlayersOfAGateThatIsKilledLogInAgainAndAreBoundStill) {
   gate.Start();
   EXPECT_TRUE(crowd.IsWellAgain("the gate was killed and started"));
   CrowdProcess::Counts all = End(crowd, {&gate, &node});
-  EXPECT_EQ(all["connections_lost"], crowd.players());
+  EXPECT_GE(all["connections_lost"], crowd.players());  // some find the gate on its way down
   EXPECT_EQ(all["logins_again"], crowd.players());
   EXPECT_EQ(all["rebound"], 0);
 }
@@ -107,7 +107,7 @@ TEST(GateFaults, PlayersOfAGateThatIsKilledWhileItsNodeStandsStillGetNoAnswersOf
   node.Signal(SIGCONT);
   EXPECT_TRUE(crowd.IsWellAgain("the gate was killed and started while its node stood still"));
   CrowdProcess::Counts all = End(crowd, {&gate, &node});
-  EXPECT_EQ(all["connections_lost"], crowd.players());
+  EXPECT_GE(all["connections_lost"], crowd.players());  // some find the gate on its way down
   EXPECT_EQ(all["rebound"], 0);
 }
 

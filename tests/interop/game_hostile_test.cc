@@ -239,8 +239,10 @@ TEST_F(HostileTest, MembersThatAnswerLateOrNeverHoldUpNobodyElse) {
 
 // ---- A flood ----
 
-struct FloodTest : HostileTest {
-  FloodTest() : HostileTest({"--player_rate=1000"}) {}
+// By one player, of a gate that reads so many packets of each in a second.
+class FloodTest : public HostileTest {
+ protected:
+  explicit FloodTest(const std::string& rate) : HostileTest({"--player_rate=" + rate}) {}
 
   static void Print(const char* what, CrowdProcess::Counts second) {
     std::printf("%s: p50 %ld us, p99 %ld us, lost %ld\n", what, second["p50_us"], second["p99_us"],
@@ -248,6 +250,7 @@ struct FloodTest : HostileTest {
   }
 
   void Flood() {
+    NoteMemory();
     for (int second = 0; second < 2; ++second) Print("without a flood", crowd_.NextSecond());
     micro::SpawnedProgram flood({"tests/interop/crowd", "--flood", "--players=1", "--seconds=5",
                                  "--address=" + gate_.address()});
@@ -256,14 +259,27 @@ struct FloodTest : HostileTest {
     std::printf("the flood: %s\n", flood.Line().c_str());
     EXPECT_EQ(flood.Wait(), 0) << flood.Log();
     EXPECT_TRUE(crowd_.IsWellAgain("a flood"));
+    ExpectLittleMoreMemory("a flood");
   }
 };
 
-TEST_F(FloodTest, OnePlayersFloodCostsOthersNothingWhereAGateReadsNoMoreThanSoMuch) {
-  NoteMemory();
+struct SlowedFloodTest : FloodTest {
+  SlowedFloodTest() : FloodTest("1000") {}
+};
+struct FreeFloodTest : FloodTest {
+  FreeFloodTest() : FloodTest("0") {}
+};
+
+TEST_F(SlowedFloodTest, CostsOthersNothing) {
   Flood();
-  ExpectLittleMoreMemory("a flood");
   EndWithNothingLost();
+}
+
+TEST_F(FreeFloodTest, GivesNobodyTheAnswersOfOthersAndEnds) {
+  Flood();
+  EXPECT_EQ(crowd_.Finish()["wrong"], 0);
+  EXPECT_EQ(gate_.Stop(), 0);
+  EXPECT_EQ(node_.Stop(), 0);
 }
 
 }  // namespace
